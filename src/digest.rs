@@ -1,0 +1,159 @@
+//! Digests: SHA-256 as OCI uses it, BLAKE3 for "same content".
+
+use sha2::{Digest as _, Sha256};
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+/// A digest in its text form, `algorithm:encoded` (OCI image-spec, descriptor.md).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Parses `algorithm:encoded`. `None` where the grammar does not hold, so that a digest is safe as a part of a path.
+    pub fn parse(text: &str) -> Option<Digest> {
+        let (algorithm, encoded) = text.split_once(':')?;
+        let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let algorithm_ok =
+            !algorithm.is_empty() && algorithm.bytes().all(|b| word(b) || b"+._-".contains(&b)) && word(algorithm.as_bytes()[0]);
+        let hex = |n: usize| encoded.len() == n && encoded.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let encoded_ok = match algorithm {
+            "sha256" | "blake3" => hex(64),
+            "sha512" => hex(128),
+            _ => !encoded.is_empty() && encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)),
+        };
+        (algorithm_ok && encoded_ok).then(|| Digest(text.to_owned()))
+    }
+
+    /// The SHA-256 of `bytes`.
+    pub fn sha256(bytes: &[u8]) -> Digest {
+        Digest::from_sha256(&Sha256::digest(bytes))
+    }
+
+    fn from_sha256(raw: &[u8]) -> Digest {
+        Digest(format!("sha256:{}", hex(raw)))
+    }
+
+    /// `sha256:…` whole.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part behind the colon.
+    pub fn encoded(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, e)| e)
+    }
+
+    /// The path of this blob in an OCI layout.
+    pub fn blob_path(&self) -> String {
+        format!("blobs/{}", self.0.replacen(':', "/", 1))
+    }
+
+    /// True where it can be compared with a computed digest.
+    pub fn is_sha256(&self) -> bool {
+        self.0.starts_with("sha256:")
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
+}
+
+/// The first 128 bits of the BLAKE3 of a regular file's content: equal means "same content".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentHash([u8; 16]);
+
+/// Computes a [`ContentHash`] piece by piece.
+#[derive(Default)]
+pub struct ContentHasher(blake3::Hasher);
+
+impl ContentHasher {
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all that was added.
+    pub fn finish(&self) -> ContentHash {
+        let mut kept = [0; 16];
+        kept.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        ContentHash(kept)
+    }
+}
+
+/// What has gone through a [`TallyReader`] so far.
+#[derive(Clone, Default)]
+pub struct Tally(Rc<RefCell<(Sha256, u64)>>);
+
+impl Tally {
+    /// SHA-256 of the bytes that were read.
+    pub fn digest(&self) -> Digest {
+        Digest::from_sha256(&self.0.borrow().0.clone().finalize())
+    }
+
+    /// How many bytes were read.
+    pub fn bytes(&self) -> u64 {
+        self.0.borrow().1
+    }
+}
+
+/// A reader that hashes and counts what is read through it.
+pub struct TallyReader<R> {
+    inner: R,
+    tally: Tally,
+}
+
+impl<R: Read> TallyReader<R> {
+    /// The reader, and the handle with which its digest is asked for at the end.
+    pub fn new(inner: R) -> (Self, Tally) {
+        let tally = Tally::default();
+        (TallyReader { inner, tally: tally.clone() }, tally)
+    }
+}
+
+impl<R: Read> Read for TallyReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        let mut tally = self.tally.0.borrow_mut();
+        tally.0.update(&buf[..n]);
+        tally.1 += n as u64;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_grammar_keeps_paths_safe() {
+        let good = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(Digest::parse(&good).map(|d| d.blob_path()), Some(format!("blobs/sha256/{}", "a".repeat(64))));
+        for bad in ["", "sha256", "sha256:", "sha256:../../etc/passwd", "sha256:ABC", "../x:abc", "x:a/b", &good[..70]] {
+            assert_eq!(Digest::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn tally_reader_hashes_what_was_read() {
+        let (mut reader, tally) = TallyReader::new(&b"abc"[..]);
+        io::copy(&mut reader, &mut io::sink()).expect("memory");
+        assert_eq!(tally.digest(), Digest::sha256(b"abc"));
+        assert_eq!(tally.bytes(), 3);
+    }
+}

@@ -1,0 +1,152 @@
+//! What can go wrong: an [`Error`] stops the scan, a [`Problem`] does not.
+
+use std::io;
+
+/// Why a scan could not be done at all. Every variant names the thing that it is about.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The target does not exist or cannot be opened.
+    #[error("cannot open {target}: {source}")]
+    Open {
+        /// What was asked for.
+        target: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Reading stopped before anything was known.
+    #[error("cannot read {target}: {source}")]
+    Read {
+        /// What was asked for.
+        target: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The target is readable and is not an image.
+    #[error("{target}: {why}")]
+    NotAnImage {
+        /// What was asked for.
+        target: String,
+        /// What was seen instead.
+        why: String,
+    },
+    /// A rule file is wrong.
+    #[error("{file}: {message}")]
+    Rules {
+        /// The rule file, with `:line:column` where they are known.
+        file: String,
+        /// What is wrong, with the rule's id where it is known.
+        message: String,
+    },
+}
+
+/// The kinds of [`Problem`]; the text form is what reports and the documentation use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// A layer's bytes end before they should.
+    Truncated,
+    /// Compressed data that cannot be decoded to its end.
+    CorruptCompression,
+    /// A compression format that is known and not supported.
+    UnsupportedCompression,
+    /// A tar header whose checksum or numbers are wrong.
+    InvalidHeader,
+    /// The input could not be read to its end.
+    ReadFailed,
+    /// `rootfs.diff_ids[i]` is not the SHA-256 of the layer's tar.
+    DiffIdMismatch,
+    /// A descriptor's digest, or a blob's name, is not the SHA-256 of the stored bytes.
+    DigestMismatch,
+    /// A layer that the image lists is not in the input.
+    LayerMissing,
+    /// A config or manifest that is referred to is not in the input.
+    BlobMissing,
+    /// JSON that should describe an image and does not.
+    InvalidDocument,
+    /// The numbers of layers, diff_ids and history entries do not fit together.
+    CountMismatch,
+    /// Two members of the archive have one name: tools differ in which they see.
+    DuplicateMember,
+    /// A whiteout whose target is empty, `.` or `..`.
+    InvalidWhiteout,
+    /// A link in the archive that leads nowhere or in a circle.
+    BrokenLink,
+    /// A stated limit was reached and something was not read.
+    LimitReached,
+    /// A name that climbs out of the layer's root (it is clamped, as engines do).
+    PathTraversal,
+    /// Bytes behind the end of an archive or a compressed stream (they are scanned).
+    TrailingData,
+    /// A layer in a form that is not a tar (it is scanned as one file).
+    NotATar,
+    /// A nested archive that was scanned as raw bytes only.
+    NotUnpacked,
+    /// An index lists a platform whose blobs are not in this file.
+    PlatformAbsent,
+    /// History cannot be attributed to layers with certainty.
+    AmbiguousHistory,
+}
+
+impl Code {
+    /// The stable text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::Truncated => "truncated",
+            Code::CorruptCompression => "corrupt-compression",
+            Code::UnsupportedCompression => "unsupported-compression",
+            Code::InvalidHeader => "invalid-header",
+            Code::ReadFailed => "read-failed",
+            Code::DiffIdMismatch => "diff-id-mismatch",
+            Code::DigestMismatch => "digest-mismatch",
+            Code::LayerMissing => "layer-missing",
+            Code::BlobMissing => "blob-missing",
+            Code::InvalidDocument => "invalid-document",
+            Code::CountMismatch => "count-mismatch",
+            Code::DuplicateMember => "duplicate-member",
+            Code::InvalidWhiteout => "invalid-whiteout",
+            Code::BrokenLink => "broken-link",
+            Code::LimitReached => "limit-reached",
+            Code::PathTraversal => "path-traversal",
+            Code::TrailingData => "trailing-data",
+            Code::NotATar => "not-a-tar",
+            Code::NotUnpacked => "not-unpacked",
+            Code::PlatformAbsent => "platform-absent",
+            Code::AmbiguousHistory => "ambiguous-history",
+        }
+    }
+
+    /// True for what is worth knowing and left nothing unread: it does not make a scan incomplete.
+    pub fn is_note(self) -> bool {
+        matches!(
+            self,
+            Code::PathTraversal
+                | Code::TrailingData
+                | Code::NotATar
+                | Code::NotUnpacked
+                | Code::PlatformAbsent
+                | Code::AmbiguousHistory
+        )
+    }
+}
+
+/// Something that is wrong with the input and did not stop the scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which kind.
+    pub code: Code,
+    /// One sentence for people. Names in it come from the image: sanitise before printing.
+    pub message: String,
+    /// The path within the layer, where the problem is about one file.
+    pub path: Option<Vec<u8>>,
+}
+
+impl Problem {
+    /// A problem of a whole blob or image.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Problem { code, message: message.into(), path: None }
+    }
+
+    /// A problem of one file of a layer.
+    pub fn at(code: Code, path: &[u8], message: impl Into<String>) -> Self {
+        Problem { code, message: message.into(), path: Some(path.to_vec()) }
+    }
+}

@@ -1,0 +1,5 @@
+//! A layer's bytes: what they are packed in, the tar in them, and what each member changes.
+
+pub mod change;
+pub mod compression;
+pub mod tar;

@@ -1,0 +1,529 @@
+//! A lenient tar reader that says what it saw (POSIX.1-2017 pax, GNU tar's extensions; formats.md, parts 7 and 16).
+//!
+//! It reads what engines read, and goes on where they stop: behind a lone zero block, behind the end marker
+//! ([`TarReader::read_tail`]), at a cut end. It never allocates by a size that a header claims.
+
+use crate::error::{Code, Problem};
+use std::io::{self, Read};
+
+/// The size of a tar block, in bytes.
+pub const BLOCK: usize = 512;
+
+/// The most that all extension headers of one entry may hold, in bytes.
+const MAX_EXTENSION: u64 = 1 << 20;
+
+/// The type of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// A regular file; also contiguous, sparse and unknown types, whose bytes are read like a file's.
+    #[default]
+    Regular,
+    /// A hard link to `link`, which is relative to the archive's root.
+    HardLink,
+    /// A symbolic link to `link`.
+    Symlink,
+    /// A directory.
+    Directory,
+    /// A character device.
+    CharDevice,
+    /// A block device or FIFO.
+    Special,
+}
+
+/// One entry of the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Header {
+    /// The name as it stands in the archive: bytes, not cleaned.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Stored bytes of content.
+    pub size: u64,
+    /// Permission bits (07777).
+    pub mode: u16,
+    /// The target of a link.
+    pub link: Vec<u8>,
+    /// Major and minor number of a device.
+    pub device: (u64, u64),
+    /// Extended attributes, names as the kernel has them (`user.x`).
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where the content begins, in bytes from the archive's start.
+    pub offset: u64,
+}
+
+/// Bytes that can be passed over. For a file this is a seek, for a stream a read.
+pub trait Skip: Read {
+    /// Passes over at most `n` bytes and says how many there were.
+    fn skip(&mut self, n: u64) -> io::Result<u64>;
+}
+
+/// A stream: skipping reads and drops.
+pub struct Streamed<R>(pub R);
+
+impl<R: Read> Read for Streamed<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl<R: Read> Skip for Streamed<R> {
+    fn skip(&mut self, n: u64) -> io::Result<u64> {
+        io::copy(&mut (&mut self.0).take(n), &mut io::sink())
+    }
+}
+
+/// An input that takes bytes back, and knows its position.
+struct Input<R> {
+    inner: R,
+    /// Bytes given back, next to be read.
+    front: Vec<u8>,
+    offset: u64,
+}
+
+impl<R: Skip> Input<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = if self.front.is_empty() {
+            self.inner.read(buf)?
+        } else {
+            let n = self.front.len().min(buf.len());
+            buf[..n].copy_from_slice(&self.front[..n]);
+            self.front.drain(..n);
+            n
+        };
+        self.offset += n as u64;
+        Ok(n)
+    }
+
+    fn skip(&mut self, wanted: u64) -> io::Result<u64> {
+        let from_front = wanted.min(self.front.len() as u64);
+        self.front.drain(..from_front as usize);
+        let passed = from_front + if wanted > from_front { self.inner.skip(wanted - from_front)? } else { 0 };
+        self.offset += passed;
+        Ok(passed)
+    }
+
+    fn unread(&mut self, bytes: &[u8]) {
+        self.front.splice(0..0, bytes.iter().copied());
+        self.offset -= bytes.len() as u64;
+    }
+}
+
+/// Reads a tar entry by entry; between two calls of [`TarReader::next`] it is the reader of the entry's content.
+pub struct TarReader<R> {
+    input: Input<R>,
+    content_left: u64,
+    padding: u64,
+    ended: bool,
+    problems: Vec<Problem>,
+}
+
+/// What the extension headers in front of an entry said.
+#[derive(Default)]
+struct Extensions {
+    gnu_name: Option<Vec<u8>>,
+    gnu_link: Option<Vec<u8>>,
+    pax: Vec<(Vec<u8>, Vec<u8>)>,
+    bytes: u64,
+}
+
+impl<R: Skip> TarReader<R> {
+    /// A reader that stands at an archive's first header.
+    pub fn new(input: R) -> Self {
+        let input = Input { inner: input, front: Vec::new(), offset: 0 };
+        TarReader { input, content_left: 0, padding: 0, ended: false, problems: Vec::new() }
+    }
+
+    /// What was wrong with the archive so far; taken out.
+    pub fn take_problems(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.problems)
+    }
+
+    /// How many bytes of the archive have been passed.
+    pub fn offset(&self) -> u64 {
+        self.input.offset
+    }
+
+    /// The next entry; what is left of the current one's content is passed over. `None` at the end, also at an early one (then
+    /// there is a problem, and what was not understood comes from [`TarReader::read_tail`]).
+    pub fn next(&mut self) -> io::Result<Option<Header>> {
+        self.skip_content()?;
+        let mut extensions = Extensions::default();
+        let mut zero_blocks = 0;
+        while !self.ended {
+            let Some(block) = self.read_block()? else { break };
+            if block.iter().all(|b| *b == 0) {
+                zero_blocks += 1;
+                self.ended = zero_blocks == 2;
+                continue;
+            }
+            if !checksum_holds(&block) {
+                if zero_blocks == 0 {
+                    self.problem(Code::InvalidHeader, "a tar header's checksum is wrong; the rest is scanned as raw bytes");
+                }
+                self.end_with(&block);
+                break;
+            }
+            if zero_blocks == 1 {
+                self.problem(Code::TrailingData, "entries stand behind a lone zero block, where engines stop or fail");
+                zero_blocks = 0;
+            }
+            if let Some(header) = self.entry(&block, &mut extensions)? {
+                return Ok(Some(header));
+            }
+        }
+        self.ended = true;
+        Ok(None)
+    }
+
+    /// What follows the end marker (or the first block that is not a header), once [`TarReader::next`] has returned `None`.
+    pub fn read_tail(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.input.read(buf)
+    }
+
+    /// The input, wherever it stands.
+    pub fn into_inner(self) -> R {
+        self.input.inner
+    }
+
+    /// One header block: an entry, or an extension that is kept for the entry it belongs to.
+    fn entry(&mut self, block: &[u8; BLOCK], extensions: &mut Extensions) -> io::Result<Option<Header>> {
+        let Some(stored) = number(&block[124..136]) else {
+            self.problem(Code::InvalidHeader, "a tar header's size is not a number; the rest is scanned as raw bytes");
+            self.end_with(block);
+            return Ok(None);
+        };
+        self.content_left = stored;
+        self.padding = padding(stored);
+        match block[156] {
+            b'L' => extensions.gnu_name = Some(trim_nul(self.extension(extensions.bytes)?)),
+            b'K' => extensions.gnu_link = Some(trim_nul(self.extension(extensions.bytes)?)),
+            b'x' => extensions.pax.extend(pax_records(&self.extension(extensions.bytes)?)),
+            b'g' => self.skip_content()?,
+            kind => return self.file(block, kind, extensions).map(Some),
+        }
+        extensions.bytes += stored;
+        Ok(None)
+    }
+
+    fn file(&mut self, block: &[u8; BLOCK], kind: u8, extensions: &mut Extensions) -> io::Result<Header> {
+        let mut header = Header { path: ustar_name(block), link: until_nul(&block[157..257]).to_vec(), ..Header::default() };
+        let named_directory = kind == 0 && header.path.ends_with(b"/");
+        header.mode = (number(&block[100..108]).unwrap_or(0) & 0o7777) as u16;
+        header.kind = match kind {
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Symlink,
+            b'3' => Kind::CharDevice,
+            b'4' | b'6' => Kind::Special,
+            b'5' => Kind::Directory,
+            0 if named_directory => Kind::Directory,
+            _ => Kind::Regular,
+        };
+        if header.kind == Kind::CharDevice {
+            header.device = (number(&block[329..337]).unwrap_or(0), number(&block[337..345]).unwrap_or(0));
+        }
+        for (key, value) in extensions.pax.drain(..) {
+            self.apply_pax(&mut header, &key, value);
+        }
+        header.path = extensions.gnu_name.take().unwrap_or(header.path);
+        header.link = extensions.gnu_link.take().unwrap_or(header.link);
+        if kind == b'S' {
+            self.skip_sparse_map(block)?;
+        }
+        if matches!(header.kind, Kind::Symlink | Kind::CharDevice | Kind::Special | Kind::Directory) {
+            (self.content_left, self.padding) = (0, 0);
+        } else if header.kind == Kind::HardLink && self.content_left > 0 {
+            self.resolve_link_data()?;
+        }
+        header.size = self.content_left;
+        header.offset = self.input.offset;
+        Ok(header)
+    }
+
+    fn apply_pax(&mut self, header: &mut Header, key: &[u8], value: Vec<u8>) {
+        let parsed = || std::str::from_utf8(&value).ok().and_then(|v| v.trim().parse::<u64>().ok());
+        match key {
+            b"path" | b"GNU.sparse.name" if !value.is_empty() => header.path = value,
+            b"linkpath" if !value.is_empty() => header.link = value,
+            b"size" => {
+                if let Some(size) = parsed() {
+                    self.content_left = size;
+                    self.padding = padding(size);
+                }
+            }
+            _ => {
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    header.xattrs.push((name.to_vec(), value));
+                }
+            }
+        }
+    }
+
+    /// Old GNU sparse files: further blocks of the map stand between header and data.
+    fn skip_sparse_map(&mut self, block: &[u8; BLOCK]) -> io::Result<()> {
+        let mut extended = block[482] != 0;
+        while extended {
+            let Some(map) = self.read_block()? else { break };
+            extended = map[504] != 0;
+        }
+        Ok(())
+    }
+
+    /// A hard link with a size: old tars give one without data. If a header follows at once, there are none (libarchive's rule).
+    fn resolve_link_data(&mut self) -> io::Result<()> {
+        let Some(next) = self.read_block()? else { return Ok(()) };
+        if checksum_holds(&next) {
+            (self.content_left, self.padding) = (0, 0);
+        }
+        self.input.unread(&next);
+        Ok(())
+    }
+
+    /// The content of an extension header.
+    fn extension(&mut self, already: u64) -> io::Result<Vec<u8>> {
+        let room = MAX_EXTENSION.saturating_sub(already);
+        if self.content_left > room {
+            self.problem(Code::LimitReached, "extension headers of one entry hold more than 1 MiB; the rest of them is ignored");
+        }
+        let mut data = Vec::new();
+        Read::by_ref(self).take(room).read_to_end(&mut data)?;
+        self.skip_content()?;
+        Ok(data)
+    }
+
+    fn skip_content(&mut self) -> io::Result<()> {
+        let wanted = std::mem::take(&mut self.content_left);
+        let padding = std::mem::take(&mut self.padding);
+        if wanted > 0 && self.input.skip(wanted)? < wanted {
+            self.cut("an entry's content");
+        } else if padding > 0 {
+            // A missing padding at the very end is usual (umoci) and loses nothing.
+            self.input.skip(padding)?;
+        }
+        Ok(())
+    }
+
+    fn read_block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.input.read(&mut block[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if filled == BLOCK {
+            return Ok(Some(block));
+        }
+        self.ended = true;
+        if block[..filled].iter().any(|b| *b != 0) {
+            self.cut("a header");
+            self.input.unread(&block[..filled]);
+        }
+        Ok(None)
+    }
+
+    /// Ends before `block`, which becomes the first part of the tail.
+    fn end_with(&mut self, block: &[u8; BLOCK]) {
+        self.input.unread(block);
+        self.ended = true;
+    }
+
+    fn cut(&mut self, within: &str) {
+        self.ended = true;
+        self.problem(Code::Truncated, format!("the tar ends within {within}, at byte {}", self.input.offset));
+    }
+
+    fn problem(&mut self, code: Code, message: impl Into<String>) {
+        self.problems.push(Problem::new(code, message));
+    }
+}
+
+impl<R: Skip> Read for TarReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wanted = buf.len().min(usize::try_from(self.content_left).unwrap_or(usize::MAX));
+        let n = if wanted == 0 { 0 } else { self.input.read(&mut buf[..wanted])? };
+        self.content_left -= n as u64;
+        Ok(n)
+    }
+}
+
+/// True if a block carries a valid tar header checksum (the unsigned sum of POSIX, or the signed one of old tars).
+pub fn checksum_holds(block: &[u8]) -> bool {
+    let Some(stored) = block.get(148..156).and_then(number) else { return false };
+    let byte = |at: usize, b: u8| if (148..156).contains(&at) { b' ' } else { b };
+    let unsigned: u64 = block[..BLOCK].iter().enumerate().map(|(at, b)| u64::from(byte(at, *b))).sum();
+    let signed: i64 = block[..BLOCK].iter().enumerate().map(|(at, b)| i64::from(byte(at, *b) as i8)).sum();
+    stored == unsigned || i64::try_from(stored) == Ok(signed)
+}
+
+/// A numeric field: octal with spaces and NULs around it, or base-256 if the first byte's high bit is set. `None` if it is neither,
+/// is negative, or does not fit.
+fn number(field: &[u8]) -> Option<u64> {
+    if field.first()? & 0x80 != 0 {
+        if field[0] & 0x40 != 0 {
+            return None;
+        }
+        let first = u64::from(field[0] & 0x3f);
+        return field[1..].iter().try_fold(first, |n, b| n.checked_mul(256)?.checked_add(u64::from(*b)));
+    }
+    let text = until_nul(field).trim_ascii();
+    text.iter().try_fold(0u64, |n, b| match b {
+        b'0'..=b'7' => n.checked_mul(8)?.checked_add(u64::from(b - b'0')),
+        _ => None,
+    })
+}
+
+fn padding(size: u64) -> u64 {
+    (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64
+}
+
+fn until_nul(field: &[u8]) -> &[u8] {
+    field.split(|b| *b == 0).next().unwrap_or_default()
+}
+
+fn trim_nul(mut name: Vec<u8>) -> Vec<u8> {
+    name.truncate(until_nul(&name).len());
+    name
+}
+
+/// Name and, for POSIX headers, prefix. GNU headers keep times where POSIX has the prefix.
+fn ustar_name(block: &[u8; BLOCK]) -> Vec<u8> {
+    let name = until_nul(&block[..100]);
+    let prefix = if &block[257..263] == b"ustar\0" { until_nul(&block[345..500]) } else { b"" };
+    if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+}
+
+/// The records `length key=value\n` of a pax header. A record with an impossible length ends the list.
+fn pax_records(mut data: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut records = Vec::new();
+    while let Some(space) = data.iter().take(20).position(|b| *b == b' ') {
+        let length = std::str::from_utf8(&data[..space]).ok().and_then(|n| n.parse::<usize>().ok());
+        let Some(record) = length.filter(|n| *n > space + 1).and_then(|n| data.get(space + 1..n - 1)) else { break };
+        if let Some(equals) = record.iter().position(|b| *b == b'=') {
+            records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
+        }
+        data = &data[space + 1 + record.len() + 1..];
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ustar header block with a valid checksum.
+    fn block(name: &str, kind: u8, size: u64) -> Vec<u8> {
+        let mut block = vec![0; BLOCK];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[124..136].copy_from_slice(format!("{size:011o} ").as_bytes());
+        block[156] = kind;
+        block[257..265].copy_from_slice(b"ustar\x0000");
+        block[148..156].copy_from_slice(b"        ");
+        let sum: u64 = block.iter().map(|b| u64::from(*b)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block
+    }
+
+    fn padded(data: &[u8]) -> Vec<u8> {
+        let mut data = data.to_vec();
+        data.resize(data.len().next_multiple_of(BLOCK), 0);
+        data
+    }
+
+    struct Seen {
+        entries: Vec<(String, String)>,
+        tail: Vec<u8>,
+        codes: Vec<Code>,
+    }
+
+    fn read(archive: &[u8]) -> Seen {
+        let mut tar = TarReader::new(Streamed(archive));
+        let (mut entries, mut tail) = (Vec::new(), Vec::new());
+        while let Some(header) = tar.next().expect("memory") {
+            let mut content = String::new();
+            tar.read_to_string(&mut content).expect("text");
+            entries.push((String::from_utf8_lossy(&header.path).into_owned(), content));
+        }
+        let mut buf = [0; 300];
+        while let Ok(n @ 1..) = tar.read_tail(&mut buf) {
+            tail.extend_from_slice(&buf[..n]);
+        }
+        Seen { entries, tail, codes: tar.take_problems().iter().map(|p| p.code).collect() }
+    }
+
+    fn pair(name: &str, content: &str) -> (String, String) {
+        (name.to_owned(), content.to_owned())
+    }
+
+    #[test]
+    fn every_usual_end_is_accepted() {
+        let entry = [block("a", b'0', 3), padded(b"abc")].concat();
+        for end in [0, 512, 1024, 10240] {
+            let seen = read(&[entry.clone(), vec![0; end]].concat());
+            assert_eq!((seen.entries, seen.codes), (vec![pair("a", "abc")], vec![]), "{end}");
+        }
+        assert_eq!(read(&[block("a", b'0', 3), b"abc".to_vec()].concat()).codes, []);
+    }
+
+    #[test]
+    fn a_cut_end_is_said_and_what_is_there_is_read() {
+        let cut = read(&[block("a", b'0', 600), b"abc".to_vec()].concat());
+        assert_eq!((cut.entries, cut.codes), (vec![pair("a", "abc")], vec![Code::Truncated]));
+        let header = read(&block("a", b'0', 0)[..200]);
+        assert_eq!((header.entries.len(), header.codes, header.tail.len()), (0, vec![Code::Truncated], 200));
+    }
+
+    #[test]
+    fn nothing_hides_behind_the_end() {
+        let (a, b) = ([block("a", b'0', 1), padded(b"a")].concat(), [block("b", b'0', 1), padded(b"b")].concat());
+        let one_zero = read(&[a.clone(), vec![0; 512], b.clone(), vec![0; 1024]].concat());
+        assert_eq!((one_zero.entries, one_zero.codes), (vec![pair("a", "a"), pair("b", "b")], vec![Code::TrailingData]));
+        let two_zero = read(&[a.clone(), vec![0; 1024], b.clone()].concat());
+        assert_eq!((two_zero.entries.len(), two_zero.tail), (1, b));
+        let garbage = read(&[a, b"garbage".repeat(100)].concat());
+        assert_eq!((garbage.entries.len(), garbage.tail, garbage.codes), (1, b"garbage".repeat(100), vec![Code::InvalidHeader]));
+    }
+
+    #[test]
+    fn long_names_and_pax_records() {
+        let long = "d/".repeat(80) + "x";
+        let gnu = [block("././@LongLink", b'L', 162), padded(format!("{long}\0").as_bytes()), block("short", b'0', 0)].concat();
+        assert_eq!(read(&gnu).entries, [pair(&long, "")]);
+        let records = b"12 path=\xc3\xbcn\n9 size=1\n".to_vec();
+        let pax = [block("pax", b'x', records.len() as u64), padded(&records), block("n", b'0', 0), padded(b"y")].concat();
+        assert_eq!(read(&pax).entries, [pair("ün", "y")]);
+        let empty = b"8 path=\n".to_vec();
+        let pax = [block("pax", b'x', 8), padded(&empty), block("n", b'0', 0)].concat();
+        assert_eq!(read(&pax).entries, [pair("n", "")]);
+    }
+
+    #[test]
+    fn a_link_may_have_data_or_only_claim_it() {
+        let with = [block("l", b'1', 3), padded(b"abc"), block("b", b'0', 0)].concat();
+        assert_eq!(read(&with).entries, [pair("l", "abc"), pair("b", "")]);
+        let without = [block("l", b'1', 3), block("b", b'0', 1), padded(b"b")].concat();
+        assert_eq!(read(&without).entries, [pair("l", ""), pair("b", "b")]);
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number(b"0000644\0"), Some(0o644));
+        assert_eq!(number(b" 644 \0\0\0"), Some(0o644));
+        assert_eq!(number(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]), Some(256));
+        assert_eq!(number(&[0xff; 12]), None);
+        assert_eq!(number(&[0xbf; 12]), None);
+        assert_eq!(number(b"12x"), None);
+    }
+
+    #[test]
+    fn a_claimed_size_allocates_nothing() {
+        let mut huge = block("a", b'0', 0);
+        huge[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        huge[148..156].copy_from_slice(b"        ");
+        let sum: u64 = huge.iter().map(|b| u64::from(*b)).sum();
+        huge[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert_eq!(read(&[huge, b"abc".to_vec()].concat()).codes, [Code::Truncated]);
+    }
+}

@@ -1,0 +1,5 @@
+//! pentimento
+#![warn(missing_docs)]
+pub mod error;
+pub mod digest;
+pub mod layer;
