@@ -1,0 +1,348 @@
+//! Assignments: `name = value`, `"name": "value"`, `<name>value</name>`, `--name value`, `define('NAME', 'value')`, …
+//!
+//! A name that says "password" is no proof: the value decides. It is read as the syntax around it says where it ends, and then
+//! judged: a reference, a type, a path, a sentence is no secret.
+
+use super::{Medium, entropy, placeholder};
+use crate::rules::Confidence;
+use std::ops::Range;
+
+/// The longest name, and the longest value, that is looked at, in bytes.
+const LONGEST: usize = 512;
+
+/// A value and how it was written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// Where the value is.
+    pub value: Range<usize>,
+    /// In quotes, or between tags: its end is certain.
+    pub delimited: bool,
+    /// Nothing but the value stands behind the operator on its line: not code.
+    pub ends_line: bool,
+}
+
+/// What is thought of a value.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// How sure.
+    pub confidence: Confidence,
+    /// Why.
+    pub reason: &'static str,
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// The identifier around `word`, without dashes and dots at its begin.
+pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
+    let left = bytes[..word.start].iter().rev().take(LONGEST).take_while(|b| is_name(**b)).count();
+    let right = bytes[word.end..].iter().take(LONGEST).take_while(|b| is_name(**b)).count();
+    let (mut start, mut end) = (word.start - left, word.end + right);
+    while start < word.start && matches!(bytes[start], b'-' | b'.') {
+        start += 1;
+    }
+    // `"token.":`? A dot at the end is punctuation.
+    while end > word.end && matches!(bytes[end - 1], b'-' | b'.') {
+        end -= 1;
+    }
+    start..end
+}
+
+/// The value that is assigned to the name at `name`, if something is.
+pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium) -> Option<Assigned> {
+    let mut cursor = Cursor { bytes, at: name.end };
+    let before = bytes[..name.start].last().copied();
+    let flag = bytes[..name.start].ends_with(b"-");
+    let quoted_name = cursor.skip_quote();
+    cursor.skip_while(b"])", 2);
+    cursor.skip_while(b" \t", 64);
+    if before == Some(b'<') && cursor.peek() == Some(b'>') {
+        return element(bytes, cursor.at + 1);
+    }
+    let spaced = cursor.at > name.end;
+    let operator = cursor.operator();
+    if operator == Operator::None {
+        let listed = quoted_name && cursor.take(b",");
+        let attribute = quoted_name && cursor.take(b"value=");
+        if !(listed || attribute || (flag && spaced && !quoted_name)) {
+            return None;
+        }
+    }
+    cursor.skip_while(b" \t", 64);
+    // A type between name and value: `password: str = "x"`.
+    if operator == Operator::Colon {
+        cursor.skip_type();
+    }
+    let form = Form { flag, json: quoted_name, query: matches!(before, Some(b'?' | b'&')), metadata: medium == Medium::Metadata };
+    cursor.value(form)
+}
+
+/// What is known of the surroundings of a value that has no quotes.
+struct Form {
+    flag: bool,
+    json: bool,
+    query: bool,
+    metadata: bool,
+}
+
+#[derive(PartialEq, Eq)]
+enum Operator {
+    None,
+    Equals,
+    Colon,
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    fn take(&mut self, text: &[u8]) -> bool {
+        let there = self.rest().starts_with(text);
+        self.at += if there { text.len() } else { 0 };
+        there
+    }
+
+    fn skip_while(&mut self, set: &[u8], most: usize) {
+        self.at += self.rest().iter().take(most).take_while(|b| set.contains(b)).count();
+    }
+
+    fn skip_quote(&mut self) -> bool {
+        let escaped = self.rest().starts_with(b"\\\"") || self.rest().starts_with(b"\\'");
+        self.at += usize::from(escaped);
+        let quote = matches!(self.peek(), Some(b'"' | b'\'' | b'`'));
+        self.at += usize::from(quote);
+        quote
+    }
+
+    fn operator(&mut self) -> Operator {
+        for text in [&b"=>"[..], b":=", b"?=", b"+=", b"->", b"==", b"::=", b"="] {
+            if self.take(text) {
+                return Operator::Equals;
+            }
+        }
+        if self.peek() == Some(b':') && !self.rest().starts_with(b"://") && !self.rest().starts_with(b"::") {
+            self.at += 1;
+            return Operator::Colon;
+        }
+        Operator::None
+    }
+
+    fn skip_type(&mut self) {
+        let word = self.rest().iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || b"_.[]<>?| ".contains(b)).count();
+        if word > 0 && self.bytes.get(self.at + word) == Some(&b'=') && self.bytes.get(self.at + word + 1) != Some(&b'=') {
+            let before = self.at;
+            self.at += word + 1;
+            self.skip_while(b" \t", 8);
+            if !matches!(self.peek(), Some(b'"' | b'\'')) {
+                self.at = before;
+            }
+        }
+    }
+
+    fn value(&mut self, form: Form) -> Option<Assigned> {
+        // String prefixes: b"", r'', f"", u"", @"".
+        if matches!(self.peek(), Some(b'b' | b'r' | b'f' | b'u' | b'@')) && matches!(self.bytes.get(self.at + 1), Some(b'"' | b'\'')) {
+            self.at += 1;
+        }
+        let escaped = self.peek() == Some(b'\\') && matches!(self.bytes.get(self.at + 1), Some(b'"' | b'\''));
+        let quote_at = self.at + usize::from(escaped);
+        if let Some(quote @ (b'"' | b'\'' | b'`')) = self.bytes.get(quote_at).copied() {
+            return self.quoted(quote_at, quote, escaped);
+        }
+        let start = self.at;
+        let stop = |b: u8| match b {
+            b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'<' | b'>' | 0 => true,
+            b'&' => form.query,
+            b',' | b'}' | b']' => form.json,
+            _ => b < 0x20 || b == 0x7f,
+        };
+        let length = self.rest().iter().take(LONGEST).take_while(|b| !stop(**b)).count();
+        let mut end = start + length;
+        while end > start && matches!(self.bytes[end - 1], b';' | b',') {
+            end -= 1;
+        }
+        // Brackets that were opened before the value.
+        while end > start && matches!(self.bytes[end - 1], b')' | b']' | b'}') && !self.bytes[start..end].contains(&opener(self.bytes[end - 1])) {
+            end -= 1;
+        }
+        let after = self.bytes[start + length..].iter().find(|b| !b" \t\r".contains(b));
+        let ends_line = form.metadata || form.flag || matches!(after, None | Some(b'\n' | b'#'));
+        (length < LONGEST && end > start).then_some(Assigned { value: start..end, delimited: false, ends_line })
+    }
+
+    fn quoted(&self, quote_at: usize, quote: u8, escaped: bool) -> Option<Assigned> {
+        let start = quote_at + 1;
+        let mut at = start;
+        loop {
+            match self.bytes.get(at)? {
+                b'\n' | 0 => return None,
+                b'\\' if escaped && self.bytes.get(at + 1) == Some(&quote) => break,
+                b'\\' if !escaped => at += 2,
+                b if *b == quote => break,
+                _ => at += 1,
+            }
+            if at - start > LONGEST {
+                return None;
+            }
+        }
+        (at > start).then_some(Assigned { value: start..at, delimited: true, ends_line: true })
+    }
+}
+
+fn opener(close: u8) -> u8 {
+    match close {
+        b')' => b'(',
+        b']' => b'[',
+        _ => b'{',
+    }
+}
+
+/// `<name>value</`.
+fn element(bytes: &[u8], start: usize) -> Option<Assigned> {
+    let length = bytes[start..].iter().take(LONGEST).position(|b| *b == b'<')?;
+    let text = &bytes[start..start + length];
+    let lead = text.len() - text.trim_ascii_start().len();
+    let value = start + lead..start + lead + text.trim_ascii().len();
+    (!value.is_empty() && bytes[start + length..].starts_with(b"</")).then_some(Assigned { value, delimited: true, ends_line: true })
+}
+
+/// What is thought of `value`, assigned to `name`. `None`: it is no secret.
+pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> Option<Judged> {
+    let low = |reason| Some(Judged { confidence: Confidence::Low, reason });
+    if placeholder::is_reference(value) || placeholder::is_keyword(value) || is_location(value) || value.eq_ignore_ascii_case(name) {
+        return None;
+    }
+    if value.iter().any(|b| *b < 0x20) || value.iter().filter(|b| **b == b' ').count() > 3 {
+        return None;
+    }
+    if !assigned.delimited && is_expression(value) {
+        return None;
+    }
+    if placeholder::looks_invented(value).is_some() {
+        return low("looks like a placeholder");
+    }
+    if value.contains(&b' ') {
+        return low("several words");
+    }
+    if medium == Medium::Binary {
+        return low("in a file that is no text");
+    }
+    if !assigned.delimited && !assigned.ends_line {
+        return low("more stands on the line: it may be code");
+    }
+    let has = |test: fn(&u8) -> bool| value.iter().any(test);
+    let symbols = has(|b| b.is_ascii_punctuation() && !b"._-/".contains(b));
+    let digits = has(u8::is_ascii_digit);
+    let letters = has(u8::is_ascii_alphabetic);
+    if letters && (digits || symbols) && entropy::shannon(value) >= 2.5 {
+        return Some(Judged { confidence: Confidence::Medium, reason: "its name says what it is, and the value does not look like a word" });
+    }
+    if medium == Medium::Metadata && value.len() >= 4 {
+        return Some(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
+    }
+    low("the value looks like a word or a number")
+}
+
+/// A path, a file name, a URL: where something is, not what it is.
+fn is_location(value: &[u8]) -> bool {
+    const ENDINGS: &[&[u8]] = &[
+        b".pem", b".key", b".json", b".txt", b".yml", b".yaml", b".crt", b".cer", b".p12", b".jks", b".pub", b".py", b".js", b".ts", b".go", b".php", b".rb",
+        b".java", b".html", b".xml", b".env", b".conf", b".ini", b".cfg", b".sh", b".gpg", b".asc", b".md", b".so", b".h", b".c",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let rooted = lower.starts_with(b"/") && !lower.contains(&b'+') && !lower.ends_with(b"=");
+    rooted
+        || [&b"./"[..], b"../", b"~/", b"file:"].iter().any(|p| lower.starts_with(p))
+        || lower.windows(3).any(|w| w == b"://")
+        || lower.get(1..3) == Some(b":\\")
+        || ENDINGS.iter().any(|e| lower.ends_with(e))
+}
+
+/// Something that a program would compute: a call, a dotted or bare identifier, an index.
+fn is_expression(value: &[u8]) -> bool {
+    let call = value.contains(&b'(') || value.contains(&b'[') || value.contains(&b'{');
+    let identifier = |part: &[u8]| !part.is_empty() && part.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_');
+    let dotted = value.contains(&b'.') && value.split(|b| *b == b'.').all(identifier);
+    call || dotted || value.starts_with(b"&") || value.starts_with(b"*") || value.starts_with(b"!") && value.len() < 12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(text: &str, word: &str) -> Option<(String, Confidence)> {
+        find_in(text, word, Medium::Text)
+    }
+
+    fn find_in(text: &str, word: &str, medium: Medium) -> Option<(String, Confidence)> {
+        let bytes = text.as_bytes();
+        let at = text.find(word).expect("the word is there");
+        let name = name_around(bytes, at..at + word.len());
+        let assigned = value_after(bytes, name.clone(), medium)?;
+        let value = &bytes[assigned.value.clone()];
+        let judged = judge(&bytes[name], value, &assigned, medium)?;
+        Some((String::from_utf8_lossy(value).into_owned(), judged.confidence))
+    }
+
+    #[test]
+    fn the_forms_of_an_assignment() {
+        for text in [
+            "DB_PASSWORD=aB3!xY9q",
+            "export DB_PASSWORD=aB3!xY9q # comment",
+            "db_password: aB3!xY9q",
+            "db_password: 'aB3!xY9q'",
+            "\"password\": \"aB3!xY9q\",",
+            "{\\\"password\\\": \\\"aB3!xY9q\\\"}",
+            "$cfg['password'] = 'aB3!xY9q';",
+            "define('DB_PASSWORD', 'aB3!xY9q');",
+            "'password' => 'aB3!xY9q',",
+            "password := \"aB3!xY9q\"",
+            "password: str = \"aB3!xY9q\"",
+            "<password>aB3!xY9q</password>",
+            "<add key=\"password\" value=\"aB3!xY9q\"/>",
+            "mysql --password=aB3!xY9q db",
+            "mysql --password aB3!xY9q",
+            "[\"--user=x\",\"--password=aB3!xY9q\"]",
+            "https://h/?user=x&password=aB3!xY9q&z=1",
+        ] {
+            let word = if text.contains("PASSWORD") { "PASSWORD" } else { "password" };
+            assert_eq!(find(text, word).map(|f| f.0), Some("aB3!xY9q".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret() {
+        for text in [
+            "password = getpass.getpass()",
+            "password = self.password",
+            "password: string",
+            "password=${DB_PASSWORD}",
+            "password=$DB_PASSWORD",
+            "password = None",
+            "password_file: /run/secrets/db",
+            "password: /run/secrets/db",
+            "the password is kept safe",
+            "password",
+            "password = \"Please enter the password of this account here\"",
+        ] {
+            assert_eq!(find(text, "password"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_a_hint_in_files_and_more_in_metadata() {
+        assert_eq!(find("password=mypassword", "password").map(|f| f.1), Some(Confidence::Low));
+        assert_eq!(find_in("DB_PASSWORD=hunter", "PASSWORD", Medium::Metadata).map(|f| f.1), Some(Confidence::Medium));
+    }
+}

@@ -1,0 +1,300 @@
+//! The matcher: bytes in, matches out.
+//!
+//! Prefilter (where do literals and names stand?) → the rule in a bounded window → gates → validator → confidence with reasons →
+//! one winner where rules overlap. Everything is a function of the bytes, the path and the rules.
+
+mod assignment;
+mod entropy;
+mod placeholder;
+mod prefilter;
+mod value;
+
+use crate::rules::check::Outcome;
+use crate::rules::{Confidence, MAX_AFTER, Reach, Rule, RuleSet, Severity, Window};
+use crate::secret::Secret;
+use prefilter::{Prefilter, Target};
+use regex_automata::{Anchored, Input};
+use std::ops::Range;
+
+/// How many bytes to the left of a window a match may need.
+pub const LEFT_CONTEXT: usize = 4 << 10;
+/// How many bytes to the right of its begin a match may need.
+pub const RIGHT_CONTEXT: usize = MAX_AFTER + (2 << 10);
+
+/// A text to search.
+#[derive(Debug, Clone)]
+pub struct Text<'a> {
+    /// The window: context, own bytes, context.
+    pub bytes: &'a [u8],
+    /// The part of `bytes` whose matches are wanted: those whose secret begins in it.
+    pub own: Range<usize>,
+    /// The path of the file, for rules that look at it; empty if there is none.
+    pub path: &'a [u8],
+    /// True if `bytes` is the whole file.
+    pub whole: bool,
+    /// What kind of text it is.
+    pub medium: Medium,
+}
+
+/// What kind of text is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// A file with text in it.
+    Text,
+    /// A file that is no text: assignments in it mean little.
+    Binary,
+    /// A value of an image's configuration or history.
+    Metadata,
+}
+
+impl<'a> Text<'a> {
+    /// A whole text.
+    pub fn whole(bytes: &'a [u8], path: &'a [u8], medium: Medium) -> Text<'a> {
+        Text { bytes, own: 0..bytes.len(), path, whole: true, medium }
+    }
+}
+
+impl Medium {
+    /// Text or binary, by the first KiB: a NUL byte makes it binary.
+    pub fn sniff(bytes: &[u8]) -> Medium {
+        if memchr::memchr(0, &bytes[..bytes.len().min(1024)]).is_some() { Medium::Binary } else { Medium::Text }
+    }
+}
+
+/// A secret that was found.
+#[derive(Debug, Clone)]
+pub struct Match {
+    /// Index of the rule in the rule set.
+    pub rule: usize,
+    /// Where the secret begins, in bytes from the start of the window (later: of the file).
+    pub offset: u64,
+    /// 1-based.
+    pub line: u64,
+    /// 1-based, in bytes.
+    pub column: u64,
+    /// The value.
+    pub secret: Secret,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// What raised or lowered the confidence.
+    pub reasons: Vec<String>,
+}
+
+/// The rules, ready to search.
+pub struct Detector {
+    rules: RuleSet,
+    prefilter: Prefilter,
+}
+
+/// A match before the winners are chosen.
+#[derive(Debug)]
+struct Candidate {
+    rule: usize,
+    secret: Range<usize>,
+    confidence: Confidence,
+    reasons: Vec<String>,
+}
+
+impl Detector {
+    /// A detector for these rules.
+    pub fn new(rules: RuleSet) -> Result<Detector, crate::Error> {
+        let prefilter = Prefilter::new(rules.rules())?;
+        Ok(Detector { rules, prefilter })
+    }
+
+    /// The rules that it uses.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// All matches whose secret begins in the text's own part, in the order of their offsets. Lines and columns are counted from
+    /// the window's start.
+    pub fn scan(&self, text: &Text) -> Vec<Match> {
+        let mut found = Vec::new();
+        self.at_literals(text, &mut found);
+        self.in_files(text, &mut found);
+        found.retain(|c| text.own.contains(&c.secret.start));
+        let winners = self.winners(found);
+        positions(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]))
+    }
+
+    fn at_literals(&self, text: &Text, found: &mut Vec<Candidate>) {
+        // Per rule, where its last match ended: literals within it are a part of it.
+        let mut done: Vec<(usize, usize)> = Vec::new();
+        let mut assignments_done = 0;
+        let wanted_files = self.prefilter.file_rules(text.path);
+        for (span, target) in self.prefilter.hits(text.bytes) {
+            match target {
+                Target::Assignment => {
+                    if span.start >= assignments_done {
+                        assignments_done = self.assignment(text, span, found);
+                    }
+                }
+                Target::Rule(index) => {
+                    let rule = &self.rules.rules()[index];
+                    let Reach::Literals { files, window, .. } = &rule.reach else { continue };
+                    if !files.is_empty() && !wanted_files.contains(&index) {
+                        continue;
+                    }
+                    if done.iter().any(|(r, end)| *r == index && span.start < *end) {
+                        continue;
+                    }
+                    if let Some(end) = self.confirm(text, index, *window, span, found) {
+                        done.retain(|(r, _)| *r != index);
+                        done.push((index, end));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The regex of a rule around a literal. Returns where the match ended.
+    fn confirm(&self, text: &Text, index: usize, window: Window, literal: Range<usize>, found: &mut Vec<Candidate>) -> Option<usize> {
+        let rule = &self.rules.rules()[index];
+        let regex = rule.regex()?;
+        let end = (literal.start + window.after).min(text.bytes.len());
+        let mut start = literal.start.saturating_sub(window.before);
+        let anchored = if window.before == 0 { Anchored::Yes } else { Anchored::No };
+        let mut captures = regex.create_captures();
+        // A match may lie wholly in front of the literal: look on behind its begin, a bounded number of times.
+        for _ in 0..8 {
+            if start > literal.start {
+                return None;
+            }
+            regex.captures(Input::new(text.bytes).range(start..end).anchored(anchored), &mut captures);
+            let whole = captures.get_match()?.range();
+            if whole.start <= literal.start && whole.end >= literal.end {
+                let secret = rule.secret_span(&captures)?;
+                return self.judge(text, index, &whole, secret, found).then_some(whole.end);
+            }
+            start = whole.start + 1;
+        }
+        None
+    }
+
+    /// Rules that are run over the whole of certain files.
+    fn in_files(&self, text: &Text, found: &mut Vec<Candidate>) {
+        for &index in &self.prefilter.file_rules(text.path) {
+            let rule = &self.rules.rules()[index];
+            let Reach::Files { whole, .. } = rule.reach else { continue };
+            if whole && (!text.whole || text.bytes.len() > 64 << 10) {
+                continue;
+            }
+            let Some(regex) = rule.regex() else { continue };
+            let mut captures = regex.create_captures();
+            let mut at = 0;
+            while at <= text.bytes.len() {
+                regex.captures(Input::new(text.bytes).range(at..), &mut captures);
+                let Some(hit) = captures.get_match() else { break };
+                at = hit.end().max(hit.start() + 1);
+                if let Some(secret) = rule.secret_span(&captures) {
+                    self.judge(text, index, &hit.range(), secret, found);
+                }
+            }
+        }
+    }
+
+    /// An assignment whose name holds one of the name rules' words. Returns where the name ended.
+    fn assignment(&self, text: &Text, word: Range<usize>, found: &mut Vec<Candidate>) -> usize {
+        let name = assignment::name_around(text.bytes, word);
+        let end = name.end;
+        let Some(index) = self.prefilter.named_rule(&text.bytes[name.clone()]) else { return end };
+        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium) else { return end };
+        let rule = &self.rules.rules()[index];
+        let value = &text.bytes[assigned.value.clone()];
+        if !value::passes(&rule.value, value) {
+            return end;
+        }
+        let Some(judged) = assignment::judge(&text.bytes[name], value, &assigned, text.medium) else { return end };
+        let confidence = judged.confidence.min(rule.confidence);
+        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.to_owned()] });
+        end
+    }
+
+    /// Boundaries, gates, validator. Returns whether there is a candidate.
+    fn judge(&self, text: &Text, index: usize, whole: &Range<usize>, secret: Range<usize>, found: &mut Vec<Candidate>) -> bool {
+        let rule = &self.rules.rules()[index];
+        let value = &text.bytes[secret.clone()];
+        if value.is_empty() || !value::passes(&rule.value, value) {
+            return false;
+        }
+        if rule.boundary && !value::stands_alone(text.bytes, whole.start, secret.end) {
+            return false;
+        }
+        let mut confidence = rule.confidence;
+        let mut reasons = Vec::new();
+        match rule.check.map_or(Outcome::Unknown, |check| check.run(value)) {
+            Outcome::Valid(reason) => {
+                confidence = Confidence::High;
+                reasons.push(reason);
+            }
+            Outcome::Invalid(reason) => {
+                confidence = confidence.lowered();
+                reasons.push(reason.to_owned());
+            }
+            Outcome::Other => return false,
+            Outcome::Unknown => {}
+        }
+        if let Some(reason) = placeholder::looks_invented(value) {
+            confidence = Confidence::Low;
+            reasons.push(reason.to_owned());
+        }
+        found.push(Candidate { rule: index, secret, confidence, reasons });
+        true
+    }
+
+    /// Of candidates whose secrets overlap, the best: by confidence, then by how the rule was reached, then by severity.
+    fn winners(&self, mut found: Vec<Candidate>) -> Vec<Candidate> {
+        let rank = |c: &Candidate| {
+            let rule = &self.rules.rules()[c.rule];
+            (c.confidence, specificity(rule), rule.severity, std::cmp::Reverse(c.rule))
+        };
+        found.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        let mut winners: Vec<Candidate> = Vec::new();
+        // By begin, so that only neighbours need be looked at.
+        let mut taken: std::collections::BTreeMap<usize, usize> = std::collections::BTreeMap::new();
+        for candidate in found {
+            let overlaps = taken.range(..candidate.secret.end).next_back().is_some_and(|(_, end)| *end > candidate.secret.start);
+            if !overlaps {
+                taken.insert(candidate.secret.start, candidate.secret.end);
+                winners.push(candidate);
+            }
+        }
+        winners.sort_by_key(|c| c.secret.start);
+        winners
+    }
+}
+
+/// A rule with a form of its own beats one that only knows the place, and that one beats a name.
+fn specificity(rule: &Rule) -> (u8, Severity) {
+    let reached = match rule.reach {
+        Reach::Literals { .. } => 2,
+        Reach::Files { .. } => 1,
+        Reach::Names(_) => 0,
+    };
+    (reached, rule.severity)
+}
+
+/// Adds line and column to candidates that are sorted by offset.
+fn positions(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate) -> usize) -> Vec<Match> {
+    let (mut line, mut line_start, mut counted) = (1, 0, 0);
+    let mut matches = Vec::with_capacity(winners.len());
+    for candidate in winners {
+        let at = candidate.secret.start;
+        for newline in memchr::memchr_iter(b'\n', &bytes[counted..at]) {
+            line += 1;
+            line_start = counted + newline + 1;
+        }
+        counted = at;
+        matches.push(Match {
+            rule: candidate.rule,
+            offset: at as u64,
+            line,
+            column: (at - line_start) as u64 + 1,
+            secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
+            confidence: candidate.confidence,
+            reasons: candidate.reasons,
+        });
+    }
+    matches
+}

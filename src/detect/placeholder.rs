@@ -1,0 +1,73 @@
+//! Values that stand for a secret and are none: references, templates, documentation's inventions.
+
+/// A reference to a value that is kept elsewhere (`${X}`, `{{ x }}`, `%(x)s`, `$(cmd)`, `<your key>`, `process.env.X`), or nothing.
+pub fn is_reference(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value);
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let braces = ["${", "$(", "{{", "{%", "%(", "#{", "<%", "@{", "$["];
+    let begins = ["process.env", "os.environ", "os.getenv", "env.", "env[", "getenv", "system.getenv", "secrets.", "vault:", "ref+", "ssm:", "arn:aws:", "op://", "keyring:"];
+    text.is_empty()
+        || braces.iter().any(|b| text.contains(b))
+        || begins.iter().any(|b| lower.starts_with(b))
+        || text.starts_with('$') && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':') && !lower.starts_with("$2")
+        || text.starts_with('<') && text.ends_with('>')
+        || text.starts_with('{') && text.ends_with('}')
+        || text.starts_with('[') && text.ends_with(']')
+        || text.starts_with('%') && text.ends_with('%')
+        || text.starts_with("__") && text.ends_with("__")
+        || text.starts_with('@') && text.ends_with('@')
+        || matches!(lower.as_str(), "%s" | "%d" | "%v" | "%q" | "{}" | "{0}" | "%r" | "?")
+}
+
+/// Words that mean "no value" or a type.
+pub fn is_keyword(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    const WORDS: &[&str] = &[
+        "null", "none", "nil", "undefined", "true", "false", "yes", "no", "string", "str", "bytes", "int", "integer", "bool", "boolean", "number", "object",
+        "any", "empty", "void", "required", "optional", "unset", "disabled", "enabled", "nan", "array", "float", "self", "this", "password", "passwd",
+        "secret", "token", "default", "static", "function", "return", "prompt", "hidden", "masked", "removed", "private", "public", "text", "input",
+    ];
+    WORDS.iter().any(|word| word.as_bytes() == lower)
+}
+
+/// Why a value looks as if somebody made it up for a document or a template.
+pub fn looks_invented(value: &[u8]) -> Option<&'static str> {
+    let lower = value.to_ascii_lowercase();
+    let text = String::from_utf8_lossy(&lower);
+    const WORDS: &[&str] = &[
+        "example", "changeme", "change_me", "change-me", "placeholder", "your_", "your-", "yourpass", "yoursecret", "yourtoken", "yourkey", "yourapi",
+        "redacted", "dummy", "insert_", "insert-", "replace_me", "replaceme", "replace-me", "fake_", "fake-", "sample_", "todo", "foobar", "foo_bar",
+        "xxxxx", "*****", ".....", "-----x", "00000000", "12345678", "abcdefgh", "deadbeef", "not-a-real", "notarealsecret", "enter_your", "my_secret_",
+    ];
+    if !lower.starts_with(b"-----begin") && WORDS.iter().any(|word| text.contains(word)) {
+        return Some("looks like a placeholder");
+    }
+    let longest_run = value.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0);
+    if longest_run >= 6 && longest_run * 3 >= value.len() {
+        return Some("one character repeated");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_and_values() {
+        for reference in ["${DB_PASSWORD}", "$DB_PASSWORD", "{{ db.password }}", "%(password)s", "<your password>", "process.env.KEY", "", "$(cat /x)", "%PASS%"] {
+            assert!(is_reference(reference.as_bytes()), "{reference}");
+        }
+        for value in ["hunter2", "$2b$10$abc", "pa$$word1", "{short"] {
+            assert!(!is_reference(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn inventions() {
+        assert!(looks_invented(b"changeme").is_some());
+        assert!(looks_invented(b"xoxb-xxxxxxxxxxxx").is_some());
+        assert!(looks_invented(b"kR8vLq2ZnW4").is_none());
+    }
+}

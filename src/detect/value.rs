@@ -1,0 +1,58 @@
+//! Gates on a value, and whether it stands alone.
+
+use super::entropy::shannon;
+use crate::rules::ValueSpec;
+
+/// True if `value` has all that the rule requires of it.
+pub fn passes(spec: &ValueSpec, value: &[u8]) -> bool {
+    value.len() >= spec.min
+        && spec.max.is_none_or(|max| value.len() <= max)
+        && (!spec.digits || value.iter().any(u8::is_ascii_digit))
+        && (!spec.letters || value.iter().any(u8::is_ascii_alphabetic))
+        && (!spec.upper || value.iter().any(u8::is_ascii_uppercase))
+        && (!spec.lower || value.iter().any(u8::is_ascii_lowercase))
+        && (spec.entropy <= 0.0 || shannon(value) >= spec.entropy)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// True if the match that begins at `start` and whose secret ends at `end` does not continue a longer word. An escape in front
+/// (`\n`, `%3D`) is no word.
+pub fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
+    let right = bytes.get(end).is_none_or(|next| !is_word(*next)) || bytes.get(end - 1).is_some_and(|last| !is_word(*last));
+    let before = &bytes[..start];
+    let starts_word = bytes.get(start).is_some_and(|first| is_word(*first));
+    let left = !starts_word
+        || match before {
+            [.., b'\\', b'n' | b'r' | b't'] => true,
+            [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
+            [.., last] => !is_word(*last),
+            [] => true,
+        };
+    left && right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates() {
+        let spec = ValueSpec { min: 4, max: Some(8), digits: true, letters: true, entropy: 1.5, ..ValueSpec::default() };
+        assert!(passes(&spec, b"ab12"));
+        for bad in ["ab1", "abcd", "1234", "aaaaaaa1", "abcdefgh1"] {
+            assert!(!passes(&spec, bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_have_ends() {
+        assert!(stands_alone(b"x=tok1;", 2, 6));
+        assert!(!stands_alone(b"xtok1;", 1, 5));
+        assert!(!stands_alone(b"tok12", 0, 4));
+        assert!(stands_alone(b"a\\ntok1", 3, 7));
+        assert!(stands_alone(b"a%3Dtok1", 4, 8));
+    }
+}

@@ -1,0 +1,281 @@
+//! From a rule as it is written to a rule that can be run. Used for the built-in rules and for `--rules` alike.
+
+use super::check::Check;
+use super::spec::{Example, RuleFile, RuleSpec, ValueSpec};
+use super::{Confidence, Severity};
+use crate::error::Error;
+use globset::{GlobBuilder, GlobMatcher};
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
+use toml::Spanned;
+
+/// The farthest a rule may look to the right of its literal, in bytes.
+pub const MAX_AFTER: usize = 24 << 10;
+/// The farthest a rule may look to the left of its literal, in bytes.
+pub const MAX_BEFORE: usize = 2 << 10;
+
+/// A rule, ready to run.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique.
+    pub id: String,
+    /// Who issues this kind of secret.
+    pub provider: String,
+    /// What it is, for people.
+    pub title: String,
+    /// How bad a leak is.
+    pub severity: Severity,
+    /// How sure a match is, before checks.
+    pub confidence: Confidence,
+    /// The way in.
+    pub reach: Reach,
+    /// Gates on the value.
+    pub value: ValueSpec,
+    /// Offline validator.
+    pub check: Option<Check>,
+    /// The match may not continue a longer word.
+    pub boundary: bool,
+    /// How to revoke and rotate.
+    pub revoke: Option<String>,
+    /// Where the format is documented.
+    pub reference: Option<String>,
+    /// A template of one valid secret.
+    pub sample: Option<String>,
+    /// Must match.
+    pub matches: Vec<Example>,
+    /// Must not match.
+    pub reject: Vec<Example>,
+    /// The file it came from.
+    pub file: String,
+    /// All of the above as text, for the fingerprint.
+    pub(super) canonical: String,
+    source: String,
+    regex: OnceLock<Regex>,
+}
+
+/// How a rule is reached.
+#[derive(Debug)]
+pub enum Reach {
+    /// Where a literal occurs, in any file or in those that match.
+    Literals {
+        /// At least one, lower case.
+        literals: Vec<String>,
+        /// Empty: any file.
+        files: Vec<GlobMatcher>,
+        /// Where the match may lie.
+        window: Window,
+    },
+    /// In files whose path matches.
+    Files {
+        /// At least one.
+        files: Vec<GlobMatcher>,
+        /// Only on whole, small files.
+        whole: bool,
+    },
+    /// At assignments to these names.
+    Names(Vec<Name>),
+}
+
+/// The name of something that holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Lower-case words joined by `_`.
+    pub words: String,
+    /// The same without separators.
+    pub joined: String,
+}
+
+/// Where a match may lie around a literal, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Farthest begin of the match in front of the literal's start.
+    pub before: usize,
+    /// Farthest end behind the literal's start.
+    pub after: usize,
+}
+
+impl Rule {
+    /// The compiled regex; compiled on first use. `None` for rules that have none.
+    pub fn regex(&self) -> Option<&Regex> {
+        if self.source.is_empty() {
+            return None;
+        }
+        if self.regex.get().is_none() {
+            let _ = self.regex.set(build(&self.source).ok()?);
+        }
+        self.regex.get()
+    }
+
+    /// Where the secret lies, given the captures of a match.
+    pub fn secret_span(&self, captures: &regex_automata::util::captures::Captures) -> Option<Range<usize>> {
+        captures.get_group_by_name("secret").or_else(|| captures.get_match().map(|m| m.span())).map(|span| span.range())
+    }
+
+    /// The regex as it was written.
+    pub fn pattern(&self) -> &str {
+        &self.source
+    }
+
+    /// How much of `secret` is public knowledge: the literal that it begins with, in bytes.
+    pub fn public_prefix(&self, secret: &[u8]) -> usize {
+        let Reach::Literals { literals, .. } = &self.reach else { return 0 };
+        let begins = |literal: &&String| secret.len() > literal.len() && secret[..literal.len()].eq_ignore_ascii_case(literal.as_bytes());
+        literals.iter().filter(begins).map(String::len).max().unwrap_or(0)
+    }
+
+    /// True if the rule is meant for a file of this path.
+    pub fn wants_path(files: &[GlobMatcher], path: &Path) -> bool {
+        files.iter().any(|glob| glob.is_match(path))
+    }
+}
+
+/// All rules of one file. The error names file, rule, line and column.
+pub(super) fn rule_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
+    let parsed: RuleFile = toml::from_str(text).map_err(|e| {
+        let place = e.span().map_or_else(|| file.to_owned(), |span| position(file, text, span.start));
+        Error::Rules { file: place, message: e.message().to_owned() }
+    })?;
+    let stem = Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned());
+    let provider = parsed.provider.unwrap_or(stem);
+    parsed.rule.into_iter().map(|spec| compile(file, text, &provider, spec)).collect()
+}
+
+fn position(file: &str, text: &str, at: usize) -> String {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+    let column = 1 + before.iter().rev().take_while(|b| **b != b'\n').count();
+    format!("{file}:{line}:{column}")
+}
+
+/// Reports what is wrong with one rule, at the place of the field it is about.
+struct Complaint<'a> {
+    file: &'a str,
+    text: &'a str,
+    id: &'a str,
+    id_at: usize,
+}
+
+impl Complaint<'_> {
+    fn at<T>(&self, field: &Spanned<T>, message: impl Into<String>) -> Error {
+        self.error(field.span().start, message)
+    }
+
+    fn rule(&self, message: impl Into<String>) -> Error {
+        self.error(self.id_at, message)
+    }
+
+    fn error(&self, at: usize, message: impl Into<String>) -> Error {
+        Error::Rules { file: position(self.file, self.text, at), message: format!("rule {}: {}", self.id, message.into()) }
+    }
+}
+
+fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rule, Error> {
+    let id = spec.id.get_ref().clone();
+    let complaint = Complaint { file, text, id: &id, id_at: spec.id.span().start };
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if id.is_empty() || !id.bytes().all(word) {
+        return Err(complaint.rule("an id is made of lower-case letters, digits and `-`"));
+    }
+    if spec.matches.is_empty() {
+        return Err(complaint.rule("at least one `match` example is needed"));
+    }
+    let canonical = format!("{spec:?}");
+    let reach = reach(&complaint, &spec)?;
+    if let Some(regex) = &spec.regex {
+        syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
+    }
+    let check = match &spec.check {
+        None => None,
+        Some(name) => Some(Check::parse(name.get_ref()).ok_or_else(|| complaint.at(name, format!("there is no check {:?}", name.get_ref())))?),
+    };
+    Ok(Rule {
+        id: id.clone(),
+        provider: provider.to_owned(),
+        title: spec.title,
+        severity: spec.severity,
+        confidence: spec.confidence,
+        reach,
+        value: spec.value,
+        check,
+        boundary: spec.boundary,
+        revoke: spec.revoke,
+        reference: spec.reference,
+        sample: spec.sample,
+        matches: spec.matches,
+        reject: spec.reject,
+        file: file.to_owned(),
+        canonical,
+        source: spec.regex.map(Spanned::into_inner).unwrap_or_default(),
+        regex: OnceLock::new(),
+    })
+}
+
+fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
+    let files = spec.files.iter().map(|glob| compile_glob(complaint, glob)).collect::<Result<Vec<_>, _>>()?;
+    if !spec.names.is_empty() {
+        if spec.regex.is_some() || !spec.literals.is_empty() || !files.is_empty() {
+            return Err(complaint.rule("`names` stands alone: no `regex`, `literals` or `files` beside it"));
+        }
+        return spec.names.iter().map(|name| compile_name(complaint, name)).collect::<Result<_, _>>().map(Reach::Names);
+    }
+    if spec.regex.is_none() {
+        return Err(complaint.rule("a `regex` is needed, or `names`"));
+    }
+    if spec.literals.is_empty() {
+        if files.is_empty() {
+            return Err(complaint.rule("`literals`, `files` or `names` is needed: a rule is never run over everything"));
+        }
+        return Ok(Reach::Files { files, whole: spec.whole_file });
+    }
+    if spec.whole_file {
+        return Err(complaint.rule("`whole_file` goes with `files` alone"));
+    }
+    if spec.after > MAX_AFTER || spec.before > MAX_BEFORE {
+        return Err(complaint.rule(format!("`before` is at most {MAX_BEFORE} and `after` at most {MAX_AFTER}")));
+    }
+    let mut literals = Vec::new();
+    for literal in &spec.literals {
+        if literal.get_ref().len() < 3 {
+            return Err(complaint.at(literal, "a literal has at least 3 bytes"));
+        }
+        literals.push(literal.get_ref().to_ascii_lowercase());
+    }
+    Ok(Reach::Literals { literals, files, window: Window { before: spec.before, after: spec.after } })
+}
+
+fn compile_glob(complaint: &Complaint, glob: &Spanned<String>) -> Result<GlobMatcher, Error> {
+    let built = GlobBuilder::new(glob.get_ref()).case_insensitive(true).literal_separator(true).build();
+    built.map(|g| g.compile_matcher()).map_err(|e| complaint.at(glob, e.kind().to_string()))
+}
+
+fn compile_name(complaint: &Complaint, name: &Spanned<String>) -> Result<Name, Error> {
+    let words = name.get_ref();
+    if words.len() < 2 || !words.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        return Err(complaint.at(name, "a name is made of lower-case words joined by `_`"));
+    }
+    Ok(Name { words: words.clone(), joined: words.replace('_', "") })
+}
+
+fn config() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
+fn syntax_check(pattern: &str) -> Result<(), String> {
+    syntax::parse_with(pattern, &config()).map(drop).map_err(|e| format!("the regex is wrong: {e}"))
+}
+
+fn build(pattern: &str) -> Result<Regex, Box<regex_automata::meta::BuildError>> {
+    Regex::builder().syntax(config()).configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20))).build(pattern).map_err(Box::new)
+}
+
+/// Compiles the regex of `rule` as a scan would; for `rules check` and tests.
+pub fn try_regex(rule: &Rule) -> Result<(), Error> {
+    if rule.source.is_empty() {
+        return Ok(());
+    }
+    let message = |e: String| Error::Rules { file: rule.file.clone(), message: format!("rule {}: {e}", rule.id) };
+    build(&rule.source).map(drop).map_err(|e| message(e.to_string()))
+}

@@ -1,0 +1,122 @@
+//! A rule file as it is written.
+
+use super::{Confidence, Severity};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A rule file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFile {
+    /// Overrides the provider, which is otherwise the file's name.
+    pub provider: Option<String>,
+    /// The rules.
+    #[serde(default)]
+    pub rule: Vec<RuleSpec>,
+}
+
+/// One `[[rule]]`; the fields are described in RULES.md.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSpec {
+    pub id: Spanned<String>,
+    pub title: String,
+    pub severity: Severity,
+    #[serde(default = "high")]
+    pub confidence: Confidence,
+    #[serde(default)]
+    pub literals: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub files: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub names: Vec<Spanned<String>>,
+    pub regex: Option<Spanned<String>>,
+    #[serde(default)]
+    pub before: usize,
+    #[serde(default = "default_after")]
+    pub after: usize,
+    #[serde(default)]
+    pub whole_file: bool,
+    #[serde(default = "yes")]
+    pub boundary: bool,
+    #[serde(default)]
+    pub value: ValueSpec,
+    pub check: Option<Spanned<String>>,
+    pub sample: Option<String>,
+    #[serde(default, rename = "match")]
+    pub matches: Vec<Example>,
+    #[serde(default)]
+    pub reject: Vec<Example>,
+    pub revoke: Option<String>,
+    pub reference: Option<String>,
+}
+
+/// Gates on the secret.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ValueSpec {
+    /// Least length in bytes.
+    #[serde(default)]
+    pub min: usize,
+    /// Greatest length in bytes.
+    pub max: Option<usize>,
+    /// Least Shannon entropy in bits per byte.
+    #[serde(default)]
+    pub entropy: f32,
+    /// A digit must occur.
+    #[serde(default)]
+    pub digits: bool,
+    /// A letter must occur.
+    #[serde(default)]
+    pub letters: bool,
+    /// An upper-case letter must occur.
+    #[serde(default)]
+    pub upper: bool,
+    /// A lower-case letter must occur.
+    #[serde(default)]
+    pub lower: bool,
+}
+
+/// An example: a text, or a text in a file of a certain path.
+#[derive(Debug, Clone, Deserialize, PartialEq)]
+#[serde(untagged)]
+pub enum Example {
+    /// Only a text.
+    Text(String),
+    /// A text and where it stands.
+    File {
+        /// The path within a layer.
+        path: String,
+        /// The content.
+        text: String,
+    },
+}
+
+impl Example {
+    /// The path, empty where it does not matter.
+    pub fn path(&self) -> &str {
+        match self {
+            Example::Text(_) => "",
+            Example::File { path, .. } => path,
+        }
+    }
+
+    /// The text, a template.
+    pub fn text(&self) -> &str {
+        match self {
+            Example::Text(text) | Example::File { text, .. } => text,
+        }
+    }
+}
+
+fn high() -> Confidence {
+    Confidence::High
+}
+
+fn default_after() -> usize {
+    512
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,84 @@
+//! A secret value, and what may be shown of it.
+
+use std::fmt;
+
+/// The bytes of a secret. `Debug` and `Display` redact; [`Secret::reveal`] is the only way to the value.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Secret {
+    bytes: Box<[u8]>,
+    /// How many leading bytes are public knowledge: a provider's prefix.
+    public: u8,
+}
+
+/// Values shorter than this are not shown at all.
+const SHOWN_FROM: usize = 12;
+/// Redaction draws at most this many stars, so that a private key is one line.
+const MOST_STARS: usize = 24;
+
+impl Secret {
+    /// A secret whose first `public` bytes are a provider's prefix.
+    pub fn new(bytes: &[u8], public: usize) -> Secret {
+        Secret { bytes: bytes.into(), public: u8::try_from(public.min(bytes.len())).unwrap_or(0) }
+    }
+
+    /// The value itself.
+    pub fn reveal(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The value as text: invalid UTF-8 as `\xHH`.
+    pub fn reveal_text(&self) -> String {
+        crate::text::exact(&self.bytes)
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True for the empty value, which no rule reports.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// What may be shown: nothing of a value under 12 bytes, otherwise the public prefix and at most the last 4 bytes, never more
+    /// than a quarter of what is not public.
+    pub fn redacted(&self) -> String {
+        if self.len() < SHOWN_FROM {
+            return "*".repeat(8);
+        }
+        let public = usize::from(self.public);
+        let tail = 4.min((self.len() - public) / 4);
+        let shown = |part: &[u8]| part.iter().all(u8::is_ascii_graphic).then(|| String::from_utf8_lossy(part).into_owned());
+        let head = shown(&self.bytes[..public]).unwrap_or_default();
+        let tail = shown(&self.bytes[self.len() - tail..]).unwrap_or_default();
+        let stars = (self.len() - head.len() - tail.len()).min(MOST_STARS);
+        format!("{head}{}{tail}", "*".repeat(stars))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redaction_shows_the_prefix_and_a_little_of_the_end() {
+        assert_eq!(Secret::new(b"hunter2", 0).redacted(), "********");
+        assert_eq!(Secret::new(b"AKIAQQQQQQQQQQQQWXYZ", 4).redacted(), "AKIA************WXYZ");
+        assert_eq!(Secret::new(b"abcdefghijkl", 0).redacted(), "*********jkl");
+        assert_eq!(Secret::new(&[b'x'; 4000], 0).redacted().len(), 28);
+        assert_eq!(format!("{:?}", Secret::new(b"hunter2", 0)), "********");
+    }
+}

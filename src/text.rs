@@ -1,0 +1,64 @@
+//! Bytes from an image as text: exact for machines, safe for people.
+
+/// Exact and reversible: valid UTF-8 as it is; where there is invalid UTF-8, its bytes as `\xHH` and every backslash doubled.
+pub fn exact(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// True where `c` could change how a terminal or a page shows what stands around it: control characters (escape sequences begin
+/// with one), bidirectional overrides (Unicode TR 36), invisible and line-separating characters.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+/// For people: hostile characters are written out (`\n`, `\x1b`, `\u{202e}`).
+pub fn sanitise(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if !is_hostile(c) => out.push(c),
+            c if (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+        }
+    }
+    out
+}
+
+/// At most `most` characters of `text`, with an ellipsis where something was left out.
+pub fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_is_reversible() {
+        assert_eq!(exact("a\\b ü".as_bytes()), "a\\b ü");
+        assert_eq!(exact(b"caf\xe9\\x"), "caf\\xe9\\\\x");
+    }
+
+    #[test]
+    fn nothing_that_moves_a_cursor_gets_through() {
+        assert_eq!(sanitise("a\x1b[31m\r\nb\u{202e}c\u{9b}\u{7f}"), "a\\x1b[31m\\x0d\\nb\\u{202e}c\\x9b\\x7f");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+    }
+}
