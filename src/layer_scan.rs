@@ -45,7 +45,7 @@ pub enum Spelling {
 }
 
 /// Where in an entry a match lies.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// In the content.
     Content,

@@ -1,11 +1,19 @@
 //! pentimento
+pub mod archive;
+pub mod content;
 pub mod detect;
 pub mod digest;
 pub mod error;
+pub mod finding;
+pub mod image;
 pub mod layer;
 pub mod layer_scan;
+pub mod policy;
+pub mod report;
 pub mod rules;
+pub mod scan;
 pub mod secret;
+pub mod source;
 pub mod text;
 pub mod timeline;
 pub use error::Error;

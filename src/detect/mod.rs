@@ -5,6 +5,7 @@
 
 mod assignment;
 mod entropy;
+pub mod examples;
 mod placeholder;
 mod prefilter;
 mod value;

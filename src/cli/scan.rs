@@ -1,0 +1,177 @@
+//! `pentimento scan`.
+
+use super::{When, progress};
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use pentimento::detect::Detector;
+use pentimento::policy::FailOn;
+use pentimento::report::{self, Format, Scanned, Style, View};
+use pentimento::rules::{Confidence, RuleSet};
+use pentimento::scan::Progress;
+use pentimento::source::Source;
+use pentimento::{finding, image, scan};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Options of `scan`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Saved images: a file (docker save, podman save, OCI archive), a directory (OCI layout), or `-` for a pipe
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "human")]
+    format: FormatArg,
+    /// Write the report to FILE, which appears whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show the values of the secrets
+    #[arg(long)]
+    show_secrets: bool,
+    /// Leave out what is less sure
+    #[arg(long, value_enum, default_value = "medium", value_name = "LEVEL")]
+    min_confidence: ConfidenceArg,
+    /// Which findings fail the scan: any, those visible in the final image, those that are not, or none
+    #[arg(long, value_enum, default_value = "any", value_name = "WHICH")]
+    fail_on: FailOnArg,
+    /// Exit code when something was found (not 2 or 3, which have a meaning of their own)
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    exit_code: u8,
+    /// Add the rules of a file or of a directory's *.toml files
+    #[arg(long, value_name = "PATH")]
+    rules: Vec<PathBuf>,
+    /// Remove the rule with this id
+    #[arg(long, value_name = "ID")]
+    disable: Vec<String>,
+    /// Colour
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: When,
+    /// Threads that search (default: one per core)
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// No progress bar
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArg {
+    Human,
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ConfidenceArg {
+    Low,
+    Medium,
+    High,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FailOnArg {
+    Any,
+    Present,
+    Hidden,
+    None,
+}
+
+/// Scans the targets, writes the report, and returns the exit code.
+pub fn run(args: &Args) -> Result<u8> {
+    if matches!(args.exit_code, 2 | 3) {
+        bail!("--exit-code: 2 and 3 have a meaning of their own");
+    }
+    if args.targets.iter().filter(|target| *target == "-").count() > 1 {
+        bail!("standard input can be read once: name `-` once");
+    }
+    let detector = Detector::new(rule_set(args)?)?;
+    let mut scanned = Vec::new();
+    for target in &args.targets {
+        scanned.push(one(args, &detector, target)?);
+    }
+    let view = View {
+        min_confidence: match args.min_confidence {
+            ConfidenceArg::Low => Confidence::Low,
+            ConfidenceArg::Medium => Confidence::Medium,
+            ConfidenceArg::High => Confidence::High,
+        },
+        show_secrets: args.show_secrets,
+        fail_on: match args.fail_on {
+            FailOnArg::Any => FailOn::Any,
+            FailOnArg::Present => FailOn::Present,
+            FailOnArg::Hidden => FailOn::Hidden,
+            FailOnArg::None => FailOn::None,
+        },
+    };
+    let (report, verdict) = report::build(&scanned, detector.rules(), view)?;
+    let format = match args.format {
+        FormatArg::Human => Format::Human,
+        FormatArg::Json => Format::Json,
+    };
+    match &args.output {
+        Some(path) => to_file(path, |out| report::write(format, Style { color: matches!(args.color, When::Always), width: 100 }, &report, out))?,
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            report::write(format, style(args.color), &report, &mut out)?;
+            out.flush()?;
+        }
+    }
+    Ok(verdict.exit_code(args.exit_code))
+}
+
+fn rule_set(args: &Args) -> Result<RuleSet> {
+    let mut rules = RuleSet::builtin()?;
+    for path in &args.rules {
+        rules = rules.with_path(path)?;
+    }
+    for id in &args.disable {
+        rules = rules.without(id)?;
+    }
+    Ok(rules)
+}
+
+/// One target: read, joined. An archive without any image is an error: there is nothing that could be called clean.
+fn one(args: &Args, detector: &Detector, target: &str) -> Result<Scanned> {
+    let source = Source::open(target)?;
+    let progress = Progress::default();
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let bar = !args.quiet && io::stderr().is_terminal();
+    let archive = progress::show(bar, &progress, || scan::scan(source, detector, threads, &progress))?;
+    let images = image::images(&archive);
+    if images.images.is_empty() {
+        let mut why = vec!["no image could be read from it".to_owned()];
+        why.extend(archive.problems.iter().chain(&images.problems).map(|p| p.message.clone()));
+        if archive.blobs.is_empty() {
+            why.push("it is no tar archive, or an empty one".to_owned());
+        } else if images.problems.is_empty() {
+            why.push("there is no manifest.json and no index.json (a `docker export` is a file system, not an image)".to_owned());
+        }
+        bail!("{target}: {}", why.join("; "));
+    }
+    let findings = finding::assemble(&archive, &images, detector);
+    Ok(Scanned { target: target.to_owned(), archive, images, findings })
+}
+
+/// Colour and width for standard output.
+fn style(when: When) -> Style {
+    let terminal = io::stdout().is_terminal();
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let color = match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+    };
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    Style { color, width: columns.unwrap_or(if terminal { progress::terminal_width() } else { 120 }).max(40) }
+}
+
+/// Writes a file that appears whole or not at all.
+fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let context = || format!("cannot write {}", path.display());
+    let file = tempfile::NamedTempFile::new_in(dir).with_context(context)?;
+    let mut out = BufWriter::new(file);
+    write(&mut out).with_context(context)?;
+    let file = out.into_inner().map_err(|e| e.into_error()).with_context(context)?;
+    file.persist(path).map_err(|e| e.error).with_context(context)?;
+    Ok(())
+}

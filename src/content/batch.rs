@@ -1,0 +1,259 @@
+//! Batches: the unit of work of a matcher.
+//!
+//! A file that fits is one piece. A larger one is a row of windows; each owns a part of the file, and holds enough on both sides
+//! that whatever begins in its part is found there just as in the whole file ([`LEFT_CONTEXT`], [`RIGHT_CONTEXT`]).
+
+use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
+use crate::digest::ContentHasher;
+use crate::layer_scan::Place;
+use std::io::{self, Read};
+use std::ops::Range;
+
+/// Bytes in a batch.
+pub const CAPACITY: usize = 1 << 20;
+/// A large file is begun only where there is room for at least so much.
+const LEAST_ROOM: usize = 256 << 10;
+
+/// A window of one file.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The entry whose file it is.
+    pub entry: u32,
+    /// Where in the entry.
+    pub place: Place,
+    window: Range<usize>,
+    own: Range<usize>,
+    name: Range<usize>,
+    /// Where the window begins, in bytes from the file's start.
+    offset: u64,
+    /// Line ends in front of the window.
+    lines_before: u64,
+    /// Bytes of the window's first line that stand in front of the window.
+    line_began: u64,
+    whole: bool,
+    medium: Medium,
+}
+
+/// Pieces and their bytes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    names: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+impl Batch {
+    /// Searches all pieces; offsets, lines and columns of the result count from the start of the file.
+    pub fn search(&self, detector: &Detector) -> Vec<(u32, Place, Match)> {
+        let mut all = Vec::new();
+        for piece in &self.pieces {
+            let text = Text {
+                bytes: &self.bytes[piece.window.clone()],
+                own: piece.own.start - piece.window.start..piece.own.end - piece.window.start,
+                path: &self.names[piece.name.clone()],
+                whole: piece.whole,
+                medium: piece.medium,
+            };
+            for mut found in detector.scan(&text) {
+                found.offset += piece.offset;
+                found.column += if found.line == 1 { piece.line_began } else { 0 };
+                found.line += piece.lines_before;
+                all.push((piece.entry, piece.place.clone(), found));
+            }
+        }
+        all
+    }
+
+    /// Empties it; the memory is kept.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.names.clear();
+        self.pieces.clear();
+    }
+}
+
+/// Packs files into batches. `swap` takes a full batch and gives an empty one; it may wait.
+pub struct Packer<F: FnMut(Batch) -> Batch> {
+    batch: Batch,
+    capacity: usize,
+    swap: F,
+    /// Bytes that were packed, each once.
+    pub scanned: u64,
+}
+
+impl<F: FnMut(Batch) -> Batch> Packer<F> {
+    /// A packer with batches of [`CAPACITY`].
+    pub fn new(swap: F) -> Self {
+        Packer::with_capacity(CAPACITY, swap)
+    }
+
+    fn with_capacity(capacity: usize, swap: F) -> Self {
+        Packer { batch: Batch::default(), capacity, swap, scanned: 0 }
+    }
+
+    /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
+    /// it is packed too.
+    pub fn file(&mut self, entry: u32, place: Place, path: &[u8], size: u64, reader: &mut dyn Read, hasher: &mut ContentHasher) -> io::Result<()> {
+        let room = self.capacity - self.batch.bytes.len();
+        if room < usize::try_from(size).unwrap_or(usize::MAX).min(LEAST_ROOM.min(self.capacity)) || room < self.capacity / 4 {
+            self.flush();
+        }
+        let start = self.batch.bytes.len();
+        let mut piece = Piece {
+            entry,
+            place,
+            window: start..start,
+            own: start..start,
+            name: 0..0,
+            offset: 0,
+            lines_before: 0,
+            line_began: 0,
+            whole: true,
+            medium: Medium::Text,
+        };
+        loop {
+            let before = self.batch.bytes.len();
+            let read = fill(&mut self.batch.bytes, self.capacity, reader);
+            hasher.update(&self.batch.bytes[before..]);
+            self.scanned += (self.batch.bytes.len() - before) as u64;
+            let end = self.batch.bytes.len();
+            piece.window.end = end;
+            if piece.offset == 0 && piece.whole {
+                piece.medium = Medium::sniff(&self.batch.bytes[piece.window.clone()]);
+            }
+            if !matches!(read, Ok(true)) {
+                piece.own.end = end;
+                self.push(&piece, path);
+                return read.map(drop);
+            }
+            // There may be more: this window owns all but the right context, and the next begins with what it needs of this one.
+            piece.whole = false;
+            piece.own.end = end.saturating_sub(RIGHT_CONTEXT).max(piece.own.start);
+            self.push(&piece, path);
+            piece = self.next_window(piece);
+        }
+    }
+
+    /// Hands over what is packed so far.
+    pub fn flush(&mut self) {
+        if !self.batch.pieces.is_empty() {
+            let full = std::mem::take(&mut self.batch);
+            self.batch = (self.swap)(full);
+        }
+    }
+
+    fn push(&mut self, piece: &Piece, path: &[u8]) {
+        if piece.own.is_empty() {
+            return;
+        }
+        let name = self.batch.names.len()..self.batch.names.len() + path.len();
+        self.batch.names.extend_from_slice(path);
+        self.batch.pieces.push(Piece { name, ..piece.clone() });
+    }
+
+    fn next_window(&mut self, piece: Piece) -> Piece {
+        let carry_from = piece.own.end.saturating_sub(LEFT_CONTEXT).max(piece.window.start);
+        let passed = &self.batch.bytes[piece.window.start..carry_from];
+        let lines = memchr::memchr_iter(b'\n', passed).count() as u64;
+        let line_began = match memchr::memrchr(b'\n', passed) {
+            Some(at) => (passed.len() - at - 1) as u64,
+            None => piece.line_began + passed.len() as u64,
+        };
+        let carry = self.batch.bytes[carry_from..].to_vec();
+        let next = Piece {
+            window: 0..0,
+            own: piece.own.end - carry_from..0,
+            offset: piece.offset + passed.len() as u64,
+            lines_before: piece.lines_before + lines,
+            line_began,
+            ..piece
+        };
+        if self.batch.pieces.is_empty() {
+            self.batch.clear();
+        } else {
+            self.flush();
+        }
+        self.batch.bytes.extend_from_slice(&carry);
+        next
+    }
+}
+
+/// Reads until `bytes` has `capacity` bytes (`true`) or the reader ends (`false`).
+fn fill(bytes: &mut Vec<u8>, capacity: usize, reader: &mut dyn Read) -> io::Result<bool> {
+    let mut len = bytes.len();
+    if len < capacity {
+        bytes.resize(capacity, 0);
+    }
+    let result = loop {
+        if len == capacity {
+            break Ok(true);
+        }
+        match reader.read(&mut bytes[len..]) {
+            Ok(0) => break Ok(false),
+            Ok(n) => len += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => break Err(e),
+        }
+    };
+    bytes.truncate(len);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleSet;
+
+    fn detector() -> Detector {
+        let rules = r#"
+            [[rule]]
+            id = "x-token"
+            title = "x"
+            severity = "high"
+            literals = ["tok_"]
+            regex = 'tok_[0-9a-z]{20}'
+            match = ["tok_{lower:20}"]
+        "#;
+        Detector::new(RuleSet::from_texts(&[("x.toml".into(), rules.into())]).expect("rules")).expect("detector")
+    }
+
+    /// All matches in `files`, packed with batches of `capacity` bytes: entry, offset, line, column.
+    fn search(files: &[Vec<u8>], capacity: usize) -> Vec<(u32, u64, u64, u64)> {
+        let (detector, mut found) = (detector(), Vec::new());
+        let mut take = |batch: Batch| {
+            found.extend(batch.search(&detector).into_iter().map(|(e, _, m)| (e, m.offset, m.line, m.column)));
+            Batch::default()
+        };
+        let mut packer = Packer::with_capacity(capacity, &mut take);
+        for (entry, file) in (0..).zip(files) {
+            let (size, mut hasher) = (file.len() as u64, ContentHasher::default());
+            packer.file(entry, Place::Content, b"a", size, &mut &file[..], &mut hasher).expect("memory");
+        }
+        packer.flush();
+        drop(packer);
+        found
+    }
+
+    #[test]
+    fn a_secret_on_any_boundary_is_found_once_at_its_place() {
+        let token = format!("tok_{}", "0a1b2c3d4e5f6g7h8i9j");
+        let capacity = LEFT_CONTEXT + RIGHT_CONTEXT + 8192;
+        let mut wanted = Vec::new();
+        let mut files = Vec::new();
+        for (entry, shift) in (0..).zip((0..30).map(|i| i * 1021).chain(capacity - 40..capacity + 40)) {
+            let lines = "some line\n".repeat(shift / 10);
+            files.push(format!("{lines}{}{token}\n{}", " ".repeat(shift % 10), "tail\n".repeat(9000)).into_bytes());
+            wanted.push((entry, shift as u64, (shift / 10) as u64 + 1, (shift % 10) as u64 + 1));
+        }
+        assert_eq!(search(&files, capacity), wanted);
+        assert_eq!(search(&files, CAPACITY), wanted);
+    }
+
+    #[test]
+    fn one_endless_line_has_its_columns() {
+        let token = format!("tok_{}", "0a1b2c3d4e5f6g7h8i9j");
+        let capacity = LEFT_CONTEXT + RIGHT_CONTEXT + 8192;
+        let file = format!("{} {token}", "x".repeat(300_000)).into_bytes();
+        assert_eq!(search(&[file], capacity), [(0, 300_001, 1, 300_002)]);
+    }
+}

@@ -1,0 +1,5 @@
+//! From files to texts to search: small files are packed together, large ones are cut into overlapping windows.
+
+mod batch;
+
+pub use batch::{Batch, Packer, Piece};

@@ -1,0 +1,153 @@
+//! History: what each step was, and which steps a layer may have come from (formats.md, part 6.3).
+
+use super::json;
+use serde_json::Value;
+use std::ops::Range;
+
+/// One entry of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The instruction as a Dockerfile would have it: `RUN make`, `COPY file:… in /app`.
+    pub instruction: String,
+    /// It made no layer.
+    pub empty: bool,
+    /// How the entry describes itself besides: base images, squashes.
+    pub comment: String,
+}
+
+/// Which steps a layer came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attribution {
+    /// Indices into the history; empty where nothing is known.
+    pub steps: Range<usize>,
+    /// The last of `steps` is certainly the one.
+    pub certain: bool,
+}
+
+/// The attributions of all layers, and why they may be wrong.
+#[derive(Debug, Default)]
+pub struct Attributions {
+    /// One per layer.
+    pub layers: Vec<Attribution>,
+    /// What is odd about the history as a whole.
+    pub doubt: Option<&'static str>,
+}
+
+/// The entries of `config.history`.
+pub fn steps(config: &Value) -> Vec<Step> {
+    let step = |entry: &Value| Step {
+        instruction: instruction(json::text(entry, "created_by").unwrap_or_default(), json::text(entry, "comment").unwrap_or_default()),
+        empty: json::get(entry, "empty_layer").and_then(Value::as_bool).unwrap_or(false),
+        comment: json::text(entry, "comment").unwrap_or_default().to_owned(),
+    };
+    json::list(json::get(config, "history")).iter().map(step).collect()
+}
+
+/// `created_by` as the instruction that it was: without the shell that the builder put around it, without build arguments.
+pub fn instruction(created_by: &str, comment: &str) -> String {
+    let text = created_by.trim();
+    let text = text.strip_suffix("# buildkit").unwrap_or(text).trim_end();
+    if let Some(metadata) = text.strip_prefix("/bin/sh -c #(nop)") {
+        return metadata.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    let (run, command) = match text.strip_prefix("RUN ") {
+        Some(command) => (true, command),
+        None => (false, text),
+    };
+    let command = split_arguments(command).map_or(command, |(_, command)| command);
+    match command.strip_prefix("/bin/sh -c ") {
+        Some(command) => format!("RUN {}", command.trim()),
+        None if run || command.len() < text.len() => format!("RUN {}", command.trim()),
+        None if text.is_empty() => comment.trim().to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// `|2 A=x B=y z /bin/sh -c make` → the text of the arguments, and the command. Values are not quoted, so where one ends is known
+/// only from the shell that follows.
+pub fn split_arguments(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix('|')?;
+    let (count, rest) = rest.split_once(' ')?;
+    count.parse::<u32>().ok()?;
+    const SHELLS: [&str; 6] = ["/bin/sh -c", "/bin/bash", "/bin/ash", "cmd /S /C", "powershell", "pwsh"];
+    let at = SHELLS.iter().filter_map(|shell| rest.find(shell)).min().unwrap_or(rest.len());
+    Some((rest[..at].trim_end(), &rest[at..]))
+}
+
+/// Instructions that can change files.
+fn writes_files(step: &Step) -> bool {
+    ["RUN ", "COPY ", "ADD ", "WORKDIR "].iter().any(|word| step.instruction.starts_with(word))
+}
+
+/// Attributes each of `layers` layers to the entries behind the previous layer's, up to its own.
+pub fn attribute(config: &Value, steps: &[Step], layers: usize) -> Attributions {
+    let owners: Vec<usize> = (0..steps.len()).filter(|i| !steps[*i].empty).collect();
+    let nothing = |doubt| Attributions { layers: vec![Attribution::default(); layers], doubt };
+    if steps.is_empty() {
+        return nothing(None);
+    }
+    if owners.len() > layers {
+        return nothing(Some("the history has more entries than there are layers: layers are not attributed"));
+    }
+    // Docker's builders mark a step as empty only if it changed nothing.
+    let exact_builder = ["docker_version", "container", "container_config"].iter().any(|key| json::get(config, key).is_some());
+    let missing = layers - owners.len();
+    let mut result = Attributions::default();
+    result.layers.resize(missing, Attribution::default());
+    let mut from = 0;
+    for &owner in &owners {
+        let range = from..owner + 1;
+        from = owner + 1;
+        let last = &steps[owner];
+        let buildkit = last.comment.starts_with("buildkit.");
+        let squashed = last.comment.starts_with("merge ") || last.comment.starts_with("create new from ");
+        let others = steps[range.start..owner].iter().any(writes_files) && !exact_builder && !buildkit;
+        let certain = missing == 0 && !squashed && !others && (writes_files(last) || range.len() == 1);
+        result.layers.push(Attribution { steps: range, certain });
+    }
+    if missing > 0 {
+        result.doubt = Some("the history has fewer entries than there are layers: the lowest layers are not attributed");
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn instructions_of_every_builder() {
+        for (created_by, expected) in [
+            ("/bin/sh -c echo hi > /x", "RUN echo hi > /x"),
+            ("/bin/sh -c #(nop)  ENV A=b", "ENV A=b"),
+            ("/bin/sh -c #(nop) COPY file:abc in /app/.env ", "COPY file:abc in /app/.env"),
+            ("|1 TOKEN=x y /bin/sh -c make all", "RUN make all"),
+            ("RUN |1 TOKEN=x /bin/sh -c make all # buildkit", "RUN make all"),
+            ("RUN /bin/sh -c make all # buildkit", "RUN make all"),
+            ("COPY . /app # buildkit", "COPY . /app"),
+            ("", "Imported from -"),
+        ] {
+            assert_eq!(instruction(created_by, "Imported from -"), expected);
+        }
+        assert_eq!(split_arguments("|2 A=x B=y z /bin/sh -c make"), Some(("A=x B=y z", "/bin/sh -c make")));
+    }
+
+    fn attributed(config: Value, layers: usize) -> Vec<(Range<usize>, bool)> {
+        attribute(&config, &steps(&config), layers).layers.into_iter().map(|a| (a.steps, a.certain)).collect()
+    }
+
+    #[test]
+    fn a_layer_owns_the_entries_up_to_its_own() {
+        let run = |cmd: &str, empty: bool| json!({"created_by": format!("/bin/sh -c {cmd}"), "empty_layer": empty});
+        let label = |empty: bool| json!({"created_by": "/bin/sh -c #(nop) LABEL a=b", "empty_layer": empty});
+        let docker = json!({"docker_version": "20", "history": [run("a", false), label(true), run("true", true), run("b", false)]});
+        assert_eq!(attributed(docker, 2), [(0..1, true), (1..4, true)]);
+        let buildah = json!({"history": [run("a", true), run("b", true), label(false)]});
+        assert_eq!(attributed(buildah, 1), [(0..3, false)]);
+        let short = json!({"history": [run("a", false)]});
+        assert_eq!(attributed(short, 2), [(0..0, false), (0..1, false)]);
+        let long = json!({"history": [run("a", false), run("b", false)]});
+        assert_eq!(attributed(long, 1), [(0..0, false)]);
+    }
+}

@@ -1,0 +1,181 @@
+//! The texts of an image's documents that may hold a secret, each with a JSON pointer (RFC 6901; formats.md, part 6.2).
+
+use super::{Image, history, json};
+use crate::archive::Archive;
+use serde_json::Value;
+
+/// What kind of text it is: the `location.kind` of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A variable of `config.Env`.
+    Env,
+    /// A label.
+    Label,
+    /// A word of `Cmd`.
+    Cmd,
+    /// A word of `Entrypoint`.
+    Entrypoint,
+    /// The health check.
+    Healthcheck,
+    /// A trigger for images built on this one.
+    OnBuild,
+    /// Another field of the config.
+    Config,
+    /// A step of the history.
+    History,
+    /// An annotation of a manifest or index.
+    Annotation,
+    /// Anything else in a document.
+    Document,
+}
+
+impl Kind {
+    /// The text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Env => "env",
+            Kind::Label => "label",
+            Kind::Cmd => "cmd",
+            Kind::Entrypoint => "entrypoint",
+            Kind::Healthcheck => "healthcheck",
+            Kind::OnBuild => "onbuild",
+            Kind::Config => "config",
+            Kind::History => "history",
+            Kind::Annotation => "annotation",
+            Kind::Document => "document",
+        }
+    }
+}
+
+/// A text and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// What kind.
+    pub kind: Kind,
+    /// The document.
+    pub blob: usize,
+    /// Where in the document.
+    pub pointer: String,
+    /// For entries of the history, the step.
+    pub step: Option<usize>,
+    /// What it is called there, for an id that outlives a rebuild: a variable's name, a label's key, an instruction.
+    pub name: String,
+    /// What is searched. Of a map it is `key=value`.
+    pub text: String,
+    /// A later step overrode it.
+    pub historic: bool,
+}
+
+/// The texts of the image's config and manifests.
+pub fn of_image(archive: &Archive, image: &Image) -> Vec<Text> {
+    let mut texts = Vec::new();
+    if let Some((blob, config)) = image.config.and_then(|blob| Some((blob, archive.document(blob)?))) {
+        let env: Vec<&str> = json::list(json::get(config, "config").and_then(|c| json::get(c, "Env"))).iter().filter_map(Value::as_str).collect();
+        for leaf in leaves(config) {
+            texts.extend(config_text(leaf, blob, image, &env));
+        }
+    }
+    for &blob in &image.manifests {
+        for leaf in archive.document(blob).map(leaves).unwrap_or_default() {
+            if leaf.path.iter().any(|part| part == "annotations") {
+                texts.push(text(leaf, blob, Kind::Annotation));
+            }
+        }
+    }
+    texts
+}
+
+/// The texts of a document that belongs to no image.
+pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
+    leaves(document).into_iter().map(|leaf| text(leaf, blob, Kind::Document)).collect()
+}
+
+/// A string in a document.
+struct Leaf<'a> {
+    path: Vec<String>,
+    value: &'a str,
+    /// The key, where the string is a value of a map.
+    key: Option<&'a str>,
+}
+
+impl Leaf<'_> {
+    fn pointer(&self) -> String {
+        self.path.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
+    }
+}
+
+/// All strings of a document, keys of maps that stand for themselves (`Volumes`) included. Depth is bounded by the parser.
+fn leaves(document: &Value) -> Vec<Leaf<'_>> {
+    let mut found = Vec::new();
+    collect(document, &mut Vec::new(), None, &mut found);
+    found
+}
+
+fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, found: &mut Vec<Leaf<'a>>) {
+    match value {
+        Value::String(text) => found.push(Leaf { path: path.clone(), value: text, key }),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.to_string());
+                collect(item, path, None, found);
+                path.pop();
+            }
+        }
+        Value::Object(map) => {
+            for (name, item) in map {
+                path.push(name.clone());
+                if item.as_object().is_some_and(serde_json::Map::is_empty) {
+                    found.push(Leaf { path: path.clone(), value: name, key: None });
+                }
+                collect(item, path, Some(name), found);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
+    let text = match leaf.key {
+        Some(key) if !leaf.value.contains('\n') => format!("{key}={}", leaf.value),
+        _ => leaf.value.to_owned(),
+    };
+    Text { kind, blob, pointer: leaf.pointer(), step: None, name: leaf.path.join("/"), text, historic: false }
+}
+
+fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<Text> {
+    let parts: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
+    let kind = match parts[..] {
+        ["rootfs", ..] | ["created" | "architecture" | "os" | "id" | "parent" | "container" | "docker_version"] | ["history", _, "created"] => return None,
+        ["history", ..] => Kind::History,
+        [_, "Env", _] => Kind::Env,
+        [_, "Labels", ..] => Kind::Label,
+        [_, "Cmd", ..] => Kind::Cmd,
+        [_, "Entrypoint", ..] => Kind::Entrypoint,
+        [_, "Healthcheck", ..] => Kind::Healthcheck,
+        [_, "OnBuild", _] => Kind::OnBuild,
+        _ => Kind::Config,
+    };
+    let step = if kind == Kind::History { leaf.path[1].parse().ok() } else { None };
+    let value = leaf.value;
+    let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.contains('\n');
+    let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_owned(), ..text(leaf, blob, kind) } };
+    match kind {
+        Kind::Env => made.name = value.split('=').next().unwrap_or_default().to_owned(),
+        Kind::History => {
+            made.name = step.and_then(|i: usize| image.steps.get(i)).map(|s| s.instruction.clone()).unwrap_or_default();
+            made.historic = overridden(value, env);
+        }
+        _ => {}
+    }
+    Some(made)
+}
+
+/// An `ENV` of the history that the final configuration no longer has.
+fn overridden(created_by: &str, env: &[&str]) -> bool {
+    let instruction = history::instruction(created_by, "");
+    let Some(assignments) = instruction.strip_prefix("ENV ") else { return false };
+    let Some((name, value)) = assignments.split_once('=') else { return false };
+    let value = value.trim_matches('"');
+    !env.iter().any(|now| now.split_once('=').is_some_and(|(n, v)| n == name && (v == value || value.starts_with(v) && !v.is_empty())))
+}

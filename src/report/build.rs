@@ -1,0 +1,272 @@
+//! From findings to a report.
+
+use super::redact::redact;
+use super::retrieve;
+use super::{CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, ProblemEntry, Report, SecretEntry, Tool};
+use crate::archive::{Archive, Content};
+use crate::error::Problem;
+use crate::finding::{Finding, Location, State};
+use crate::image::{Image, Images};
+use crate::layer_scan::Coverage;
+use crate::policy::{FailOn, Verdict};
+use crate::rules::{Confidence, RuleSet};
+use crate::text::exact;
+use crate::timeline::{Fate, How};
+use base64::Engine;
+
+/// One target, scanned.
+pub struct Scanned {
+    /// As typed.
+    pub target: String,
+    /// Its blobs.
+    pub archive: Archive,
+    /// Its images.
+    pub images: Images,
+    /// All findings, of every confidence.
+    pub findings: Vec<Finding>,
+}
+
+/// What of the findings is reported, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Findings below it are left out.
+    pub min_confidence: Confidence,
+    /// Values are shown.
+    pub show_secrets: bool,
+    /// Which findings fail.
+    pub fail_on: FailOn,
+}
+
+/// The report on `targets`, and the verdict.
+pub fn build(targets: &[Scanned], rules: &RuleSet, view: View) -> Result<(Report, Verdict), serde_json::Error> {
+    let mut report = Report {
+        schema_version: 1,
+        tool: Tool { name: "pentimento".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), rules: rules.fingerprint().to_string() },
+        verdict: String::new(),
+        complete: true,
+        images: Vec::new(),
+        findings: Vec::new(),
+        notes: Vec::new(),
+        problems: Vec::new(),
+        coverage: CoverageEntry::default(),
+    };
+    let shown = |finding: &&Finding| finding.confidence >= view.min_confidence;
+    let mut groups = 0;
+    for scanned in targets {
+        let one = One { scanned, rules, first_image: report.images.len(), first_group: groups, show_secrets: view.show_secrets };
+        report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
+        report.findings.extend(scanned.findings.iter().filter(shown).map(|finding| one.finding(finding)));
+        groups += scanned.findings.iter().map(|f| f.group + 1).max().unwrap_or(0);
+        one.problems(&mut report);
+        one.coverage(&mut report.coverage);
+    }
+    report.complete = report.problems.is_empty();
+    let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), report.complete, view.fail_on);
+    report.verdict = verdict.as_str().to_owned();
+    if !view.show_secrets {
+        report = redact(report, targets.iter().flat_map(|t| &t.findings))?;
+    }
+    Ok((report, verdict))
+}
+
+/// One target on its way into the report.
+struct One<'a> {
+    scanned: &'a Scanned,
+    rules: &'a RuleSet,
+    first_image: usize,
+    first_group: usize,
+    show_secrets: bool,
+}
+
+impl One<'_> {
+    fn image(&self, image: &Image) -> ImageEntry {
+        let layers = image.layers.iter().enumerate().map(|(index, layer)| {
+            let blob = layer.blob.map(|blob| &self.scanned.archive.blobs[blob]);
+            let (computed, size) = match blob.map(|b| &b.content) {
+                Some(Content::Layer { diff_id, size, .. }) => (Some(diff_id), *size),
+                _ => (None, 0),
+            };
+            LayerEntry {
+                index,
+                diff_id: layer.diff_id.as_ref().or(computed).map(ToString::to_string),
+                blob: blob.map(|b| b.stored.to_string()),
+                size,
+                instruction: instruction(image, index).0,
+                base: false,
+            }
+        });
+        ImageEntry {
+            source: self.scanned.target.clone(),
+            names: image.names.clone(),
+            config: image.config_digest.as_ref().map(ToString::to_string),
+            platform: image.platform.clone(),
+            layers: layers.collect(),
+        }
+    }
+
+    fn finding(&self, finding: &Finding) -> FindingEntry {
+        let rule = &self.rules.rules()[finding.rule];
+        let image = finding.image.map(|index| &self.scanned.images.images[index]);
+        let (instruction, certain, instructions) = match (&finding.location, image) {
+            (Location::File { layer: Some(layer), .. }, Some(image)) => instruction(image, *layer),
+            (Location::Metadata { step: Some(step), .. }, Some(image)) => (image.steps.get(*step).map(|s| s.instruction.clone()), true, Vec::new()),
+            _ => (None, false, Vec::new()),
+        };
+        let value = self.show_secrets.then(|| finding.secret.reveal_text());
+        FindingEntry {
+            id: finding.id.clone(),
+            image: finding.image.map(|index| index + self.first_image),
+            rule: rule.id.clone(),
+            provider: rule.provider.clone(),
+            title: rule.title.clone(),
+            severity: rule.severity.as_str().to_owned(),
+            confidence: finding.confidence.as_str().to_owned(),
+            secret: SecretEntry { redacted: finding.secret.redacted(), length: finding.secret.len(), group: finding.group + self.first_group, value },
+            location: self.location(finding, image),
+            instruction,
+            instruction_certain: certain,
+            instructions,
+            fate: fate(finding, image),
+            also_visible: finding.also_visible.iter().map(|path| exact(path)).collect(),
+            recoverable: true,
+            retrieve: retrieve::command(&self.scanned.target, &self.scanned.archive, &finding.location, finding.state),
+            rewritten_in: finding.rewritten_in.clone(),
+            engine_dependent: finding.engine_dependent.map(str::to_owned),
+            public: None,
+            parts: Vec::new(),
+            reasons: finding.reasons.clone(),
+            revoke: rule.revoke.clone(),
+        }
+    }
+
+    fn location(&self, finding: &Finding, image: Option<&Image>) -> LocationEntry {
+        let member = |blob: usize| finding.image.is_none().then(|| exact(&self.scanned.archive.blobs[blob].name));
+        let (mut entry, at) = match &finding.location {
+            Location::File { layer, blob, path, xattr, at, .. } => {
+                let diff_id = match &self.scanned.archive.blobs[*blob].content {
+                    Content::Layer { diff_id, .. } => Some(diff_id),
+                    Content::Document(_) => None,
+                };
+                let declared = layer.and_then(|l| image?.layers.get(l)?.diff_id.as_ref());
+                let raw = std::str::from_utf8(path).is_err();
+                let entry = LocationEntry {
+                    kind: "file".to_owned(),
+                    layer: *layer,
+                    diff_id: declared.or(diff_id).map(ToString::to_string),
+                    blob: member(*blob),
+                    path: Some(exact(path)),
+                    path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(path)),
+                    xattr: xattr.clone(),
+                    ..LocationEntry::default()
+                };
+                (entry, at)
+            }
+            Location::Metadata { kind, blob, pointer, step, at, .. } => {
+                let entry = LocationEntry {
+                    kind: kind.as_str().to_owned(),
+                    blob: member(*blob),
+                    pointer: Some(pointer.clone()),
+                    step: *step,
+                    ..LocationEntry::default()
+                };
+                (entry, at)
+            }
+        };
+        (entry.line, entry.column, entry.offset) = (at.line, at.column, at.offset);
+        entry
+    }
+
+    fn problems(&self, report: &mut Report) {
+        let mut add = |problem: &Problem, image: Option<usize>, layer: Option<usize>| {
+            let entry = ProblemEntry {
+                code: problem.code.as_str().to_owned(),
+                message: problem.message.clone(),
+                source: self.scanned.target.clone(),
+                image: image.map(|index| index + self.first_image),
+                layer,
+                path: problem.path.as_deref().map(exact),
+            };
+            if problem.code.is_note() { report.notes.push(entry) } else { report.problems.push(entry) }
+        };
+        let images = &self.scanned.images;
+        for problem in self.scanned.archive.problems.iter().chain(&images.problems) {
+            add(problem, None, None);
+        }
+        let mut told = std::collections::HashSet::new();
+        for (index, image) in images.images.iter().enumerate() {
+            for (layer, problem) in &image.problems {
+                add(problem, Some(index), *layer);
+            }
+            for (layer, blob) in image.layers.iter().enumerate().filter_map(|(l, layer)| Some((l, layer.blob?))) {
+                if told.insert(blob) {
+                    for problem in self.scanned.archive.layer(blob).map(|s| &s.problems[..]).unwrap_or_default() {
+                        add(problem, Some(index), Some(layer));
+                    }
+                }
+            }
+        }
+        for (blob, scan) in self.scanned.archive.blobs.iter().enumerate().filter_map(|(b, _)| Some((b, self.scanned.archive.layer(b)?))) {
+            if told.insert(blob) {
+                for problem in &scan.problems {
+                    let name = exact(&self.scanned.archive.blobs[blob].name);
+                    add(&Problem { message: format!("{name}: {}", problem.message), ..problem.clone() }, None, None);
+                }
+            }
+        }
+    }
+
+    fn coverage(&self, entry: &mut CoverageEntry) {
+        let mut all = Coverage::default();
+        for blob in &self.scanned.archive.blobs {
+            match &blob.content {
+                Content::Layer { scan, tar, .. } => {
+                    all += scan.coverage;
+                    entry.layers += u64::from(*tar);
+                }
+                Content::Document(_) => {
+                    all += Coverage { bytes_read: blob.stored_size, bytes_scanned: blob.stored_size, files: 0 };
+                }
+            }
+        }
+        entry.bytes_read += all.bytes_read;
+        entry.bytes_scanned += all.bytes_scanned;
+        entry.files += all.files;
+    }
+}
+
+/// The instruction of a layer, whether it is certain, and if not, the candidates.
+fn instruction(image: &Image, layer: usize) -> (Option<String>, bool, Vec<String>) {
+    let Some(attribution) = image.layers.get(layer).map(|l| &l.attribution) else { return (None, false, Vec::new()) };
+    let texts: Vec<String> = image.steps[attribution.steps.clone()].iter().map(|step| step.instruction.clone()).collect();
+    if attribution.certain {
+        return (texts.last().cloned(), true, Vec::new());
+    }
+    (None, false, texts)
+}
+
+fn fate(finding: &Finding, image: Option<&Image>) -> FateEntry {
+    let how_text = |how| match how {
+        How::Whiteout => "whiteout",
+        How::ParentRemoved => "parent-removed",
+        How::Opaque => "opaque",
+    };
+    let (state, how) = match finding.state {
+        State::File(Fate::Present) => ("present", None),
+        State::File(Fate::Deleted { how, .. }) => ("deleted", Some(how_text(how))),
+        State::File(Fate::Overwritten { .. }) => ("overwritten", None),
+        State::File(Fate::Replaced { .. }) => ("replaced", None),
+        State::File(Fate::Superseded) => ("superseded", None),
+        State::File(Fate::Hidden) => ("hidden", None),
+        State::Config { historic } => ("config", Some(if historic { "historic" } else { "current" })),
+    };
+    let by_layer = finding.hidden_by();
+    let by_instruction = by_layer.zip(image).and_then(|(layer, image)| match instruction(image, layer) {
+        (Some(text), ..) => Some(text),
+        (None, _, candidates) => match &candidates[..] {
+            [] => None,
+            [only] => Some(only.clone()),
+            [first, .., last] => Some(format!("one of {} steps: {first} … {last}", candidates.len())),
+        },
+    });
+    FateEntry { state: state.to_owned(), how: how.map(str::to_owned), by_layer, by_instruction }
+}

@@ -1,0 +1,268 @@
+//! The report for people: secrets, the worst first, each with the life of every place it stands in.
+
+use super::{FindingEntry, Report, Style};
+use crate::text::{sanitise, shorten};
+use anstyle::{AnsiColor, Color, Style as Ansi};
+use std::io::{self, Write};
+
+/// Places of one secret that are shown; the rest is counted.
+const MOST_PLACES: usize = 4;
+/// Layers that the strip shows one by one; more share cells.
+const MOST_CELLS: usize = 48;
+/// Problems and notes that are shown; the rest is counted.
+const MOST_PROBLEMS: usize = 12;
+
+/// Writes the whole report.
+pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page { report, style, out };
+    page.images()?;
+    for group in groups(report) {
+        page.secret(&group)?;
+    }
+    page.problems()?;
+    page.summary()
+}
+
+/// Findings by secret, in the order of their worst.
+fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
+    let mut order: Vec<Vec<&FindingEntry>> = Vec::new();
+    let mut at = std::collections::HashMap::new();
+    for finding in &report.findings {
+        let index = *at.entry(finding.secret.group).or_insert_with(|| {
+            order.push(Vec::new());
+            order.len() - 1
+        });
+        order[index].push(finding);
+    }
+    order
+}
+
+struct Page<'a> {
+    report: &'a Report,
+    style: Style,
+    out: &'a mut dyn Write,
+}
+
+impl Page<'_> {
+    fn paint(&self, color: AnsiColor, bold: bool, text: &str) -> String {
+        if !self.style.color {
+            return text.to_owned();
+        }
+        let ansi = Ansi::new().fg_color(Some(Color::Ansi(color)));
+        let ansi = if bold { ansi.bold() } else { ansi };
+        format!("{ansi}{text}{ansi:#}")
+    }
+
+    fn dim(&self, text: &str) -> String {
+        self.paint(AnsiColor::BrightBlack, false, text)
+    }
+
+    fn images(&mut self) -> io::Result<()> {
+        for (index, image) in self.report.images.iter().enumerate() {
+            let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
+            let size = image.layers.iter().map(|l| l.size).sum();
+            let platform = image.platform.clone().unwrap_or_else(|| "unknown platform".to_owned());
+            let number = if self.report.images.len() > 1 { format!("[{index}] ") } else { String::new() };
+            let count = plural(image.layers.len(), "layer");
+            let line = sanitise(&format!("{names} · {platform} · {count} · {}", bytes(size)));
+            writeln!(self.out, "{number}{}  {}", self.paint(AnsiColor::White, true, &sanitise(&image.source)), self.dim(&line))?;
+        }
+        writeln!(self.out)
+    }
+
+    fn secret(&mut self, group: &[&FindingEntry]) -> io::Result<()> {
+        let Some(worst) = group.first() else { return Ok(()) };
+        let color = match worst.severity.as_str() {
+            "critical" => AnsiColor::Magenta,
+            "high" => AnsiColor::Red,
+            "medium" => AnsiColor::Yellow,
+            _ => AnsiColor::Cyan,
+        };
+        let severity = self.paint(color, true, &format!("{:<8}", worst.severity));
+        let value = match &worst.secret.value {
+            Some(value) => shorten(&sanitise(value), 200),
+            None => sanitise(&worst.secret.redacted),
+        };
+        let sure = if worst.confidence == "high" { String::new() } else { format!("  ({} confidence)", worst.confidence) };
+        writeln!(self.out, "{severity} {}  {}{}", sanitise(&worst.title), self.paint(AnsiColor::White, true, &value), self.dim(&sure))?;
+        for finding in group.iter().take(MOST_PLACES) {
+            self.place(finding)?;
+        }
+        if group.len() > MOST_PLACES {
+            writeln!(self.out, "    {}", self.dim(&format!("and {} more (--format json lists them)", plural(group.len() - MOST_PLACES, "place"))))?;
+        }
+        writeln!(self.out)
+    }
+
+    fn place(&mut self, finding: &FindingEntry) -> io::Result<()> {
+        let state = finding.fate.state.as_str();
+        let strip = self.strip(finding);
+        let image = match finding.image {
+            Some(index) if self.report.images.len() > 1 => format!("[{index}] "),
+            _ => String::new(),
+        };
+        let width = self.style.width;
+        writeln!(self.out, "    {strip}{image}{}  {}", sanitise(&location(finding)), self.fate(finding))?;
+        if let (Some(layer), "file") = (finding.location.layer, finding.location.kind.as_str()) {
+            let text = format!("layer {layer}: {}", came_from(finding));
+            writeln!(self.out, "      in   {}", self.dim(&shorten(&sanitise(&text), width.saturating_sub(11))))?;
+        }
+        if let Some(by) = finding.fate.by_layer {
+            let text = format!("layer {by}: {}", finding.fate.by_instruction.as_deref().unwrap_or("unknown instruction"));
+            writeln!(self.out, "      out  {}", self.dim(&shorten(&sanitise(&text), width.saturating_sub(11))))?;
+        }
+        if !finding.also_visible.is_empty() {
+            let text = sanitise(&finding.also_visible.join(", "));
+            writeln!(self.out, "      {} {}", self.paint(AnsiColor::Yellow, false, "also visible as"), shorten(&text, width.saturating_sub(22)))?;
+        }
+        if let (Some(command), false) = (&finding.retrieve, state == "config") {
+            writeln!(self.out, "      get  {}", sanitise(command))?;
+        }
+        Ok(())
+    }
+
+    /// One cell a layer: `·` without it, `●` born, `━` there, `✕` hidden. Nothing for metadata.
+    fn strip(&self, finding: &FindingEntry) -> String {
+        let layers = finding.image.and_then(|i| self.report.images.get(i)).map_or(0, |i| i.layers.len());
+        let Some(born) = finding.location.layer.filter(|_| finding.location.kind == "file" && layers > 0) else { return String::new() };
+        let died = finding.fate.by_layer.filter(|by| *by > born);
+        let gone = finding.fate.state != "present";
+        let cells = layers.min(MOST_CELLS);
+        let cell = |layer: usize| layer * cells / layers;
+        let mut strip = String::new();
+        for at in 0..cells {
+            strip.push(match at {
+                _ if at == cell(born) => '●',
+                _ if died.is_some_and(|died| at == cell(died)) => '✕',
+                _ if at < cell(born) || died.is_some_and(|died| at > cell(died)) || died.is_none() && gone => '·',
+                _ => '━',
+            });
+        }
+        format!("{}  ", self.paint(if gone { AnsiColor::Red } else { AnsiColor::Yellow }, false, &strip))
+    }
+
+    fn fate(&self, finding: &FindingEntry) -> String {
+        let how = match finding.fate.how.as_deref() {
+            Some("parent-removed") => "deleted with its directory",
+            Some("opaque") => "deleted with its directory, which was made anew",
+            Some("historic") => "overridden later, still in the history",
+            Some("current") => "readable by whoever can pull the image",
+            _ => match finding.fate.state.as_str() {
+                "deleted" => "deleted",
+                "overwritten" => "overwritten",
+                "replaced" => "replaced by something of another type",
+                "superseded" => "superseded within its layer",
+                "hidden" => "in the archive's bytes, in no file system",
+                _ => "present",
+            },
+        };
+        let recoverable = !matches!(finding.fate.state.as_str(), "present" | "config");
+        let text = if recoverable { format!("{how}, recoverable") } else { how.to_owned() };
+        self.paint(if recoverable { AnsiColor::Red } else { AnsiColor::Yellow }, false, &text)
+    }
+
+    fn problems(&mut self) -> io::Result<()> {
+        for (title, entries, color) in [("problem", &self.report.problems, AnsiColor::Red), ("note", &self.report.notes, AnsiColor::Cyan)] {
+            for entry in entries.iter().take(MOST_PROBLEMS) {
+                let layer = entry.layer.map(|l| format!(" (layer {l})")).unwrap_or_default();
+                let path = entry.path.as_ref().map(|p| format!(" {p}")).unwrap_or_default();
+                let text = sanitise(&format!("{}{layer}{path}: {}", entry.code, entry.message));
+                writeln!(self.out, "{} {text}", self.paint(color, true, title))?;
+            }
+            if entries.len() > MOST_PROBLEMS {
+                writeln!(self.out, "{}", self.dim(&format!("and {} more", plural(entries.len() - MOST_PROBLEMS, title))))?;
+            }
+        }
+        if !self.report.problems.is_empty() || !self.report.notes.is_empty() {
+            writeln!(self.out)?;
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self) -> io::Result<()> {
+        let report = self.report;
+        let count = |test: fn(&FindingEntry) -> bool| report.findings.iter().filter(|f| test(f)).count();
+        let secrets = groups(report).len();
+        let metadata = count(|f| f.fate.state == "config");
+        let present = count(|f| f.fate.state == "present");
+        let hidden = report.findings.len() - metadata - present;
+        let coverage = &report.coverage;
+        if secrets == 0 {
+            writeln!(self.out, "no secrets found")?;
+        } else {
+            let places = plural(report.findings.len(), "place");
+            let text = format!("{} in {places}: {hidden} in hidden files, {present} in visible files, {metadata} in metadata", plural(secrets, "secret"));
+            writeln!(self.out, "{}", self.paint(AnsiColor::White, true, &text))?;
+        }
+        let read = format!("{}, {}, {}", plural(coverage.layers as usize, "layer"), plural(coverage.files as usize, "file"), bytes(coverage.bytes_read));
+        let complete = if report.complete { "everything was read" } else { "NOT everything could be read: see the problems above" };
+        writeln!(self.out, "read {read}; {complete}")?;
+        writeln!(self.out, "verdict: {}", self.verdict())?;
+        match self.next() {
+            Some(next) => writeln!(self.out, "next: {}", sanitise(&next)),
+            None => Ok(()),
+        }
+    }
+
+    fn verdict(&self) -> String {
+        let color = match self.report.verdict.as_str() {
+            "clean" | "passed" => AnsiColor::Green,
+            "found" => AnsiColor::Red,
+            _ => AnsiColor::Yellow,
+        };
+        self.paint(color, true, &self.report.verdict)
+    }
+
+    fn next(&self) -> Option<String> {
+        let target = self.report.images.first().map_or("-", |i| i.source.as_str());
+        if self.report.findings.is_empty() {
+            return None;
+        }
+        if self.report.findings.iter().any(|f| f.secret.value.is_some()) {
+            return Some("revoke what is real; a later RUN rm does not remove it from the image".to_owned());
+        }
+        Some(if target == "-" { "save the image to a file, and add --show-secrets".to_owned() } else { format!("pentimento scan {target} --show-secrets") })
+    }
+}
+
+fn location(finding: &FindingEntry) -> String {
+    let at = &finding.location;
+    match (&at.path, &at.pointer) {
+        (Some(path), _) => {
+            let inner: String = at.inner.iter().map(|part| format!("!{part}")).collect();
+            let xattr = at.xattr.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
+            let blob = at.blob.as_ref().map(|blob| format!("{blob} → ")).unwrap_or_default();
+            format!("{blob}{path}{inner}{xattr}:{}:{}", at.line, at.column)
+        }
+        (None, Some(pointer)) => match (&at.kind[..], &finding.instruction) {
+            ("history", Some(instruction)) => format!("history step {}: {}", at.step.unwrap_or_default(), shorten(instruction, 60)),
+            (kind, _) => format!("{kind} {}{pointer}", at.blob.as_ref().map(|b| format!("{b} ")).unwrap_or_default()),
+        },
+        (None, None) => String::new(),
+    }
+}
+
+fn came_from(finding: &FindingEntry) -> String {
+    match (&finding.instruction, &finding.instructions[..]) {
+        (Some(instruction), _) => instruction.clone(),
+        (None, []) => "unknown instruction".to_owned(),
+        (None, [only]) => format!("probably {only}"),
+        (None, [first, .., last]) => format!("one of {} steps: {first} … {last}", finding.instructions.len()),
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A size with a unit of 1000.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

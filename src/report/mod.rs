@@ -1,0 +1,280 @@
+//! Reports: one [`Report`], built once, redacted once, and written in one of several formats.
+
+mod build;
+pub mod human;
+pub mod json;
+mod redact;
+mod retrieve;
+
+pub use build::{Scanned, View, build};
+
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// The report, as the JSON format has it. Field names and meanings are a contract (GUIDE.md, "The JSON report").
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Raised when the meaning of a field changes.
+    pub schema_version: u32,
+    /// What wrote the report.
+    pub tool: Tool,
+    /// `clean`, `passed`, `found` or `incomplete`.
+    pub verdict: String,
+    /// Every byte was read that should have been.
+    pub complete: bool,
+    /// The images, in the order of the targets.
+    pub images: Vec<ImageEntry>,
+    /// The findings, worst first.
+    pub findings: Vec<FindingEntry>,
+    /// What is worth knowing and left nothing unread.
+    pub notes: Vec<ProblemEntry>,
+    /// What makes the scan incomplete.
+    pub problems: Vec<ProblemEntry>,
+    /// What was read.
+    pub coverage: CoverageEntry,
+}
+
+/// See [`Report::tool`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tool {
+    /// `pentimento`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Fingerprint of the rule set.
+    pub rules: String,
+}
+
+/// One image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImageEntry {
+    /// The target, as typed.
+    pub source: String,
+    /// Tags or references.
+    pub names: Vec<String>,
+    /// Digest of the config.
+    pub config: Option<String>,
+    /// `os/architecture[/variant]`.
+    pub platform: Option<String>,
+    /// Base first.
+    pub layers: Vec<LayerEntry>,
+}
+
+/// One layer of an image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LayerEntry {
+    /// From 0, base first.
+    pub index: usize,
+    /// SHA-256 of the uncompressed tar, as the config says or else as computed.
+    pub diff_id: Option<String>,
+    /// SHA-256 of the stored bytes; none if the layer is not there.
+    pub blob: Option<String>,
+    /// Size of the uncompressed tar in bytes.
+    pub size: u64,
+    /// The instruction, where it is certain.
+    pub instruction: Option<String>,
+    /// Belongs to the base image (not determined yet: always false).
+    pub base: bool,
+}
+
+/// One finding.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FindingEntry {
+    /// Stable over rebuilds and tags.
+    pub id: String,
+    /// Index into `images`.
+    pub image: Option<usize>,
+    /// The rule's id.
+    pub rule: String,
+    /// Who issues this kind of secret.
+    pub provider: String,
+    /// What it is.
+    pub title: String,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: String,
+    /// `low`, `medium` or `high`.
+    pub confidence: String,
+    /// The value, redacted unless asked for.
+    pub secret: SecretEntry,
+    /// Where it is.
+    pub location: LocationEntry,
+    /// What brought it in, where that is certain.
+    pub instruction: Option<String>,
+    /// False: it came from one of `instructions`.
+    pub instruction_certain: bool,
+    /// The candidates, where it is not certain.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub instructions: Vec<String>,
+    /// What became of it.
+    pub fate: FateEntry,
+    /// Visible paths with the same content.
+    pub also_visible: Vec<String>,
+    /// It can be got back from the saved image.
+    pub recoverable: bool,
+    /// The shell command that prints what it stands in.
+    pub retrieve: Option<String>,
+    /// Layers that wrote the same content again.
+    pub rewritten_in: Vec<usize>,
+    /// Why engines disagree about the fate.
+    pub engine_dependent: Option<String>,
+    /// What published it (not determined yet: always null).
+    pub public: Option<String>,
+    /// Other parts of the same credential.
+    pub parts: Vec<PartEntry>,
+    /// What raised or lowered the confidence.
+    pub reasons: Vec<String>,
+    /// How to revoke and rotate.
+    pub revoke: Option<String>,
+}
+
+/// A value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecretEntry {
+    /// What may be shown.
+    pub redacted: String,
+    /// In bytes.
+    pub length: usize,
+    /// The same for the same value within this report.
+    pub group: usize,
+    /// Only with `--show-secrets`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<String>,
+}
+
+/// Another part of a credential.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartEntry {
+    /// What it is called.
+    pub name: String,
+    /// What may be shown.
+    pub redacted: String,
+    /// Only with `--show-secrets`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<String>,
+}
+
+/// A place.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LocationEntry {
+    /// `file`, or a part of the metadata.
+    pub kind: String,
+    /// Index of the layer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub layer: Option<usize>,
+    /// Its diff_id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub diff_id: Option<String>,
+    /// For what no image refers to: the member of the archive.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub blob: Option<String>,
+    /// Path in the layer, without a leading `/`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// Base64 of the path's bytes, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path_raw: Option<String>,
+    /// The way into nested archives.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub inner: Vec<String>,
+    /// The extended attribute whose value it is in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub xattr: Option<String>,
+    /// JSON pointer in the document.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pointer: Option<String>,
+    /// The step of the history, from 0.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub step: Option<usize>,
+    /// 1-based.
+    pub line: u64,
+    /// 1-based, in bytes.
+    pub column: u64,
+    /// In bytes from the start.
+    pub offset: u64,
+}
+
+/// A fate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FateEntry {
+    /// `present`, `deleted`, `overwritten`, `replaced`, `superseded`, `hidden` or `config`.
+    pub state: String,
+    /// Of `deleted`: `whiteout`, `parent-removed` or `opaque`. Of `config`: `current` or `historic`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub how: Option<String>,
+    /// The layer that hid it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_layer: Option<usize>,
+    /// The instruction that hid it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_instruction: Option<String>,
+}
+
+/// A problem or a note.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProblemEntry {
+    /// Its kind.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// The target that it is about.
+    pub source: String,
+    /// Index into `images`.
+    pub image: Option<usize>,
+    /// Index of the layer.
+    pub layer: Option<usize>,
+    /// Path in the layer.
+    pub path: Option<String>,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CoverageEntry {
+    /// Uncompressed bytes.
+    pub bytes_read: u64,
+    /// Bytes that were searched.
+    pub bytes_scanned: u64,
+    /// Regular files.
+    pub files: u64,
+    /// Layers, each once.
+    pub layers: u64,
+    /// What was not searched, by reason.
+    pub skipped: Vec<SkippedEntry>,
+}
+
+/// See [`CoverageEntry::skipped`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SkippedEntry {
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// How many bytes, where that is known.
+    pub bytes: u64,
+}
+
+/// The formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// How a report for people looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// With ANSI colours.
+    pub color: bool,
+    /// Columns.
+    pub width: usize,
+}
+
+/// Writes `report`.
+pub fn write(format: Format, style: Style, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+    match format {
+        Format::Human => human::write(report, style, out),
+        Format::Json => json::write(report, out),
+    }
+}

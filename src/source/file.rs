@@ -1,0 +1,121 @@
+//! An archive in a file: its headers are read by seeking, its members in any order.
+
+use super::{Member, MemberKind, Members, Opener};
+use crate::error::{Code, Error, Problem};
+use crate::layer::change::clean;
+use crate::layer::tar::{Kind, Skip, TarReader};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+/// A file that many readers share; each has its own position.
+#[derive(Clone)]
+pub struct Shared(Arc<File>);
+
+impl Shared {
+    /// A reader of `size` bytes from `offset` on.
+    pub fn range(&self, offset: u64, size: u64) -> FileRange<Arc<File>> {
+        FileRange::new(self.0.clone(), offset, size)
+    }
+}
+
+/// A part of a file as a reader. Reading does not move the file's own position.
+pub struct FileRange<F> {
+    file: F,
+    at: u64,
+    end: u64,
+}
+
+impl<F: std::borrow::Borrow<File>> FileRange<F> {
+    /// `size` bytes from `offset` on.
+    pub fn new(file: F, offset: u64, size: u64) -> Self {
+        FileRange { file, at: offset, end: offset.saturating_add(size) }
+    }
+}
+
+impl<F: std::borrow::Borrow<File>> Read for FileRange<F> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wanted = buf.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
+        let n = read_at(self.file.borrow(), &mut buf[..wanted], self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
+}
+
+/// Skipping seeks, but not behind the end of the file: a cut archive must show.
+struct Seeking {
+    input: BufReader<File>,
+    at: u64,
+    size: u64,
+}
+
+impl Read for Seeking {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(buf)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl Skip for Seeking {
+    fn skip(&mut self, n: u64) -> io::Result<u64> {
+        let passed = n.min(self.size - self.at.min(self.size));
+        self.input.seek_relative(i64::try_from(passed).map_err(io::Error::other)?)?;
+        self.at += passed;
+        Ok(passed)
+    }
+}
+
+/// The members of the archive in `file`.
+pub fn archive(target: &str, file: File) -> Result<Members, Error> {
+    let read = |source| Error::Read { target: target.to_owned(), source };
+    let size = file.metadata().map_err(read)?.len();
+    if size == 0 {
+        let why = "the file is empty (`docker save` writes nothing for an image without layers)".to_owned();
+        return Err(Error::NotAnImage { target: target.to_owned(), why });
+    }
+    let walk = file.try_clone().map_err(read)?;
+    let mut tar = TarReader::new(Seeking { input: BufReader::with_capacity(4096, walk), at: 0, size });
+    let mut list = Vec::new();
+    while let Some(header) = tar.next().map_err(read)? {
+        let kind = match header.kind {
+            Kind::Regular => MemberKind::Blob { offset: header.offset, size: header.size },
+            Kind::Symlink => MemberKind::Symlink(header.link),
+            Kind::HardLink => MemberKind::HardLink(header.link),
+            _ => continue,
+        };
+        list.push(Member { name: clean(&header.path).0, kind });
+    }
+    let mut problems = tar.take_problems();
+    if let Some(tail) = tail(&file, tar.offset(), size).map_err(read)? {
+        let message = format!("{} bytes stand behind the archive's end", size - tar.offset());
+        problems.push(Problem::new(Code::TrailingData, message));
+        list.push(Member { name: b"#trailing".to_vec(), kind: tail });
+    }
+    Ok(Members { list, problems, opener: Opener::Ranges(Shared(Arc::new(file))) })
+}
+
+/// What stands behind the archive's end, if anything but zeros does.
+fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<MemberKind>> {
+    let mut rest = FileRange::new(file, from, size.saturating_sub(from));
+    let mut buf = vec![0; 1 << 16];
+    loop {
+        let n = rest.read(&mut buf)?;
+        if n == 0 {
+            return Ok(None);
+        }
+        if buf[..n].iter().any(|b| *b != 0) {
+            return Ok(Some(MemberKind::Blob { offset: from, size: size - from }));
+        }
+    }
+}
