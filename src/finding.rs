@@ -152,6 +152,7 @@ fn in_layers(archive: &Archive, index: usize, image: &Image) -> Vec<Finding> {
                     continue;
                 }
                 let life = lives.entry(entry).or_insert_with(|| life(&scans, layer, entry)).clone();
+                let life = follow(&scans, life, path, &hit.found);
                 let blob = image.layers[layer].blob.unwrap_or_default();
                 let mut finding = file_finding(scan, hit, entry, (Some(index), Some(layer), blob));
                 finding.state = State::File(life.fate);
@@ -166,6 +167,19 @@ fn in_layers(archive: &Archive, index: usize, image: &Image) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A secret outlives its file's version where the version that overwrote it holds it too: its fate is the last one's.
+fn follow(scans: &[Option<&LayerScan>], mut life: Life, path: &[u8], found: &Match) -> Life {
+    while let Fate::Overwritten { by } = life.fate {
+        let Some(scan) = scans[by] else { break };
+        let holds = |entry: &u32| scan.hits_of(*entry).any(|hit| hit.found.rule == found.rule && hit.found.secret == found.secret);
+        let Some(next) = scan.put(path).filter(holds) else { break };
+        let next = crate::timeline::life(scans, by, next);
+        life.fate = next.fate;
+        life.engine_dependent = life.engine_dependent.or(next.engine_dependent);
+    }
+    life
 }
 
 /// Per file with matches, the hard links to it in its layer.
@@ -265,7 +279,9 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
     for (texts, repeats) in [(first, false), (last, true)] {
         for text in texts {
             let mut found = detector.scan(&Text::whole(text.text.as_bytes(), b"", Medium::Metadata));
-            found.extend(known_in(&text, values, &found));
+            let known = known_in(&text, values, &found);
+            found.retain(|f| !known.iter().any(|k| k.offset < f.offset + f.secret.len() as u64 && f.offset < k.offset + k.secret.len() as u64));
+            found.extend(known);
             let mut here = HashSet::new();
             for found in found {
                 let key = (found.rule, found.secret.clone());
@@ -295,7 +311,8 @@ fn known_in(text: &metadata::Text, values: &BTreeMap<Secret, usize>, found: &[Ma
     for (value, rule) in values {
         let needle = value.reveal();
         let Some(at) = memchr::memmem::find(bytes, needle) else { continue };
-        let covered = found.iter().any(|f| (f.offset as usize) < at + needle.len() && at < f.offset as usize + f.secret.len());
+        let sure = found.iter().filter(|f| f.confidence >= Confidence::Medium);
+        let covered = sure.into_iter().any(|f| (f.offset as usize) < at + needle.len() && at < f.offset as usize + f.secret.len());
         let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
         if covered || word(at.checked_sub(1).and_then(|i| bytes.get(i))) || word(bytes.get(at + needle.len())) {
             continue;

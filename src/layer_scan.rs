@@ -220,6 +220,13 @@ impl LayerScan {
         }
     }
 
+    /// The matches in the file of an entry (of a hard link: in the file that it leads to).
+    pub fn hits_of(&self, entry: u32) -> impl Iterator<Item = &FileHit> {
+        let file = self.entry(entry).link_to.unwrap_or(entry);
+        let from = self.hits.partition_point(|hit| hit.entry < file);
+        self.hits[from..].iter().take_while(move |hit| hit.entry == file)
+    }
+
     /// All entries about exactly this path, in the order of the tar.
     fn at(&self, path: &[u8]) -> &[u32] {
         let from = self.by_path.partition_point(|i| compare(self.path(*i), path) == Ordering::Less);

@@ -96,6 +96,11 @@ enum Step {
 }
 
 fn step(layer: &LayerScan, by: usize, path: &[u8], content: Option<ContentHash>, doubt: &mut Option<&'static str>) -> Step {
+    let put = layer.put(path).map(|entry| layer.entry(entry));
+    if put.is_some_and(|new| content.is_some() && new.content == content) {
+        // Also where the layer removed the old file first: whoever looks sees the same bytes.
+        return Step::Rewritten;
+    }
     if let Some(dir) = layer.opaque_above(path) {
         if dir.is_empty() {
             *doubt = Some("an opaque marker in the root directory: overlay engines ignore it");
@@ -115,15 +120,9 @@ fn step(layer: &LayerScan, by: usize, path: &[u8], content: Option<ContentHash>,
     if ancestors(path).any(|parent| layer.put(parent).is_some_and(|entry| !is_directory(entry))) || layer.puts_below(path) {
         return Step::Ended(Fate::Replaced { by });
     }
-    match layer.put(path).map(|entry| layer.entry(entry)) {
+    match put {
         None => Step::Untouched,
-        Some(new) if matches!(new.kind, ChangeKind::Put(FileType::Regular | FileType::HardLink)) => {
-            if new.content.is_some() && new.content == content {
-                Step::Rewritten
-            } else {
-                Step::Ended(Fate::Overwritten { by })
-            }
-        }
+        Some(new) if matches!(new.kind, ChangeKind::Put(FileType::Regular | FileType::HardLink)) => Step::Ended(Fate::Overwritten { by }),
         Some(_) => Step::Ended(Fate::Replaced { by }),
     }
 }

@@ -49,8 +49,18 @@ pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// The value that is assigned to the name at `name`, if something is.
-pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium) -> Option<Assigned> {
+/// True for a file of program text: there, a value without quotes is an expression.
+pub fn is_code(path: &[u8]) -> bool {
+    const ENDINGS: &[&str] = &[
+        "py", "pyi", "js", "mjs", "cjs", "ts", "mts", "tsx", "jsx", "go", "java", "kt", "rb", "php", "c", "h", "cc", "cpp", "hpp", "rs", "cs", "swift", "scala",
+        "pl", "pm", "lua", "map", "coffee", "vue", "el", "m", "sql", "tcl",
+    ];
+    let ending = path.rsplit(|b| *b == b'.').next().unwrap_or_default();
+    ENDINGS.iter().any(|e| e.as_bytes().eq_ignore_ascii_case(ending))
+}
+
+/// The value that is assigned to the name at `name`, if something is. In `code`, only what stands in quotes is a value.
+pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium, code: bool) -> Option<Assigned> {
     let mut cursor = Cursor { bytes, at: name.end };
     let before = bytes[..name.start].last().copied();
     let flag = bytes[..name.start].ends_with(b"-");
@@ -63,7 +73,8 @@ pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium) -> Option<A
     let spaced = cursor.at > name.end;
     let operator = cursor.operator();
     if operator == Operator::None {
-        let listed = quoted_name && cursor.take(b",");
+        let defined = bytes[..name.start.saturating_sub(1)].trim_ascii_end().ends_with(b"(");
+        let listed = quoted_name && (flag || defined && constant(&bytes[name.clone()])) && cursor.take(b",");
         let attribute = quoted_name && cursor.take(b"value=");
         if !(listed || attribute || (flag && spaced && !quoted_name)) {
             return None;
@@ -74,8 +85,14 @@ pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium) -> Option<A
     if operator == Operator::Colon {
         cursor.skip_type();
     }
-    let form = Form { flag, json: quoted_name, query: matches!(before, Some(b'?' | b'&')), metadata: medium == Medium::Metadata };
-    cursor.value(form)
+    let query = matches!(before, Some(b'?' | b'&'));
+    let form = Form { flag, json: quoted_name, query, metadata: medium == Medium::Metadata };
+    cursor.value(form).filter(|assigned| assigned.delimited || !code || flag || query)
+}
+
+/// A name in capitals, as constants are written.
+fn constant(name: &[u8]) -> bool {
+    !name.iter().any(u8::is_ascii_lowercase)
 }
 
 /// What is known of the surroundings of a value that has no quotes.
@@ -226,7 +243,7 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     if value.iter().any(|b| *b < 0x20) || value.iter().filter(|b| **b == b' ').count() > 3 {
         return None;
     }
-    if !assigned.delimited && is_expression(value) {
+    if !assigned.delimited && is_expression(value) || is_regex(value) {
         return None;
     }
     if placeholder::looks_invented(value).is_some() {
@@ -245,13 +262,34 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     let symbols = has(|b| b.is_ascii_punctuation() && !b"._-/".contains(b));
     let digits = has(u8::is_ascii_digit);
     let letters = has(u8::is_ascii_alphabetic);
-    if letters && (digits || symbols) && entropy::shannon(value) >= 2.5 {
+    if is_uuid(value) {
+        return low("an id rather than a secret");
+    }
+    if (letters && (digits || symbols) || is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
         return Some(Judged { confidence: Confidence::Medium, reason: "its name says what it is, and the value does not look like a word" });
     }
     if medium == Medium::Metadata && value.len() >= 4 {
         return Some(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
     }
     low("the value looks like a word or a number")
+}
+
+/// `8-4-4-4-12` hexadecimal digits.
+fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36 && value.iter().enumerate().all(|(at, b)| if [8, 13, 18, 23].contains(&at) { *b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// Letters that are no words in camel case: long, and capitals stand beside capitals as often as chance has it.
+fn is_random_letters(value: &[u8]) -> bool {
+    let pairs = |test: fn(u8, u8) -> bool| value.windows(2).filter(|w| test(w[0], w[1])).count();
+    let capitals = pairs(|a, b| a.is_ascii_uppercase() && b.is_ascii_uppercase());
+    let turns = pairs(|a, b| a.is_ascii_uppercase() != b.is_ascii_uppercase());
+    value.len() >= 16 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * 3
+}
+
+/// A pattern, not a value.
+fn is_regex(value: &[u8]) -> bool {
+    [&b"(?"[..], b"[a-z", b"[A-Z", b"[0-9", b"\\d", b"\\w", b"\\s", b".*", b"[^"].iter().any(|part| memchr::memmem::find(value, part).is_some())
 }
 
 /// A path, a file name, a URL: where something is, not what it is.
@@ -289,7 +327,7 @@ mod tests {
         let bytes = text.as_bytes();
         let at = text.find(word).expect("the word is there");
         let name = name_around(bytes, at..at + word.len());
-        let assigned = value_after(bytes, name.clone(), medium)?;
+        let assigned = value_after(bytes, name.clone(), medium, false)?;
         let value = &bytes[assigned.value.clone()];
         let judged = judge(&bytes[name], value, &assigned, medium)?;
         Some((String::from_utf8_lossy(value).into_owned(), judged.confidence))
@@ -337,6 +375,22 @@ mod tests {
             "password = \"Please enter the password of this account here\"",
         ] {
             assert_eq!(find(text, "password"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn in_code_a_value_has_quotes() {
+        assert!(is_code(b"app/settings.py") && !is_code(b"app/.env"));
+        let code = |text: &str| value_after(text.as_bytes(), 0..8, Medium::Text, true).is_some();
+        assert!(code("password = 'aB3!xY9q'"));
+        assert!(!code("password = default_password2"));
+    }
+
+    #[test]
+    fn random_letters_are_no_words() {
+        assert!(is_random_letters(b"DFvAhCIXcgCFPAuyxDuEFO"));
+        for word in ["PassWordMustBeAtLeastSixChars", "correcthorsebatterystaple", "XMLHttpRequestFactoryBean"] {
+            assert!(!is_random_letters(word.as_bytes()), "{word}");
         }
     }
 

@@ -200,7 +200,7 @@ impl Detector {
         let name = assignment::name_around(text.bytes, word);
         let end = name.end;
         let Some(index) = self.prefilter.named_rule(&text.bytes[name.clone()]) else { return end };
-        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium) else { return end };
+        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else { return end };
         let rule = &self.rules.rules()[index];
         let value = &text.bytes[assigned.value.clone()];
         if !value::passes(&rule.value, value) {
@@ -219,7 +219,12 @@ impl Detector {
         if value.is_empty() || !value::passes(&rule.value, value) {
             return false;
         }
-        if rule.boundary && !value::stands_alone(text.bytes, whole.start, secret.end) {
+        // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
+        let unmistakable = text.medium == Medium::Binary && value.len() >= 20 && rule.public_prefix(value) > 0;
+        if rule.boundary && !unmistakable && !value::stands_alone(text.bytes, whole.start, secret.end) {
+            return false;
+        }
+        if placeholder::is_reference(value) {
             return false;
         }
         let mut confidence = rule.confidence;
@@ -236,7 +241,9 @@ impl Detector {
             Outcome::Other => return false,
             Outcome::Unknown => {}
         }
-        if let Some(reason) = placeholder::looks_invented(value) {
+        let word = if has_form(rule) { None } else { placeholder::looks_like_word(value) };
+        let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
+        if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {
             confidence = Confidence::Low;
             reasons.push(reason.to_owned());
         }
@@ -266,10 +273,15 @@ impl Detector {
     }
 }
 
+/// True for rules whose values are told by their form, or by a file that holds nothing else; the others take whatever stands there.
+fn has_form(rule: &Rule) -> bool {
+    rule.check.is_some() || rule.value.entropy > 0.0 || rule.value.digits || matches!(rule.reach, Reach::Files { .. })
+}
+
 /// A rule with a form of its own beats one that only knows the place, and that one beats a name.
 fn specificity(rule: &Rule) -> (u8, Severity) {
-    let reached = match rule.reach {
-        Reach::Literals { .. } => 2,
+    let reached = match &rule.reach {
+        Reach::Literals { files, .. } => 2 + u8::from(!files.is_empty()),
         Reach::Files { .. } => 1,
         Reach::Names(_) => 0,
     };

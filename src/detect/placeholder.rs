@@ -12,7 +12,7 @@ pub fn is_reference(value: &[u8]) -> bool {
         || begins.iter().any(|b| lower.starts_with(b))
         || text.starts_with('$') && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':') && !lower.starts_with("$2")
         || text.starts_with('<') && text.ends_with('>')
-        || text.starts_with('{') && text.ends_with('}')
+        || text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b)))
         || text.starts_with('[') && text.ends_with(']')
         || text.starts_with('%') && text.ends_with('%')
         || text.starts_with("__") && text.ends_with("__")
@@ -43,11 +43,22 @@ pub fn looks_invented(value: &[u8]) -> Option<&'static str> {
     if !lower.starts_with(b"-----begin") && WORDS.iter().any(|word| text.contains(word)) {
         return Some("looks like a placeholder");
     }
+    if lower.ends_with(b"...") {
+        return Some("cut short, as in a document");
+    }
     let longest_run = value.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0);
     if longest_run >= 6 && longest_run * 3 >= value.len() {
         return Some("one character repeated");
     }
     None
+}
+
+/// Why a value without a form of its own (a password in a URL, say) may be a word that somebody wrote for a document.
+pub fn looks_like_word(value: &[u8]) -> Option<&'static str> {
+    if is_keyword(value) {
+        return Some("a word that means no value");
+    }
+    (value.len() <= 10 && value.iter().all(u8::is_ascii_alphabetic)).then_some("the value looks like a word")
 }
 
 #[cfg(test)]

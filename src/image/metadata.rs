@@ -94,7 +94,7 @@ pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
 struct Leaf<'a> {
     path: Vec<String>,
     value: &'a str,
-    /// The key, where the string is a value of a map.
+    /// The key, where the string is a value of a map; the option in front of it, where it is an option's value.
     key: Option<&'a str>,
 }
 
@@ -115,10 +115,13 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, f
     match value {
         Value::String(text) => found.push(Leaf { path: path.clone(), value: text, key }),
         Value::Array(items) => {
+            let mut before: Option<&str> = None;
             for (index, item) in items.iter().enumerate() {
                 path.push(index.to_string());
-                collect(item, path, None, found);
+                // `["--password", "x"]`: the option is what the value is called.
+                collect(item, path, before.filter(|word| word.starts_with('-') && !word.contains('=')), found);
                 path.pop();
+                before = item.as_str();
             }
         }
         Value::Object(map) => {
@@ -159,11 +162,13 @@ fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<T
     let step = if kind == Kind::History { leaf.path[1].parse().ok() } else { None };
     let value = leaf.value;
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.contains('\n');
+    let of_map = of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_owned(), ..text(leaf, blob, kind) } };
     match kind {
         Kind::Env => made.name = value.split('=').next().unwrap_or_default().to_owned(),
         Kind::History => {
             made.name = step.and_then(|i: usize| image.steps.get(i)).map(|s| s.instruction.clone()).unwrap_or_default();
+            made.step = step;
             made.historic = overridden(value, env);
         }
         _ => {}
