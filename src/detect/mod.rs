@@ -220,7 +220,7 @@ impl Detector {
             return false;
         }
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
-        let unmistakable = text.medium == Medium::Binary && value.len() >= 20 && rule.public_prefix(value) > 0;
+        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) > 0;
         if rule.boundary && !unmistakable && !value::stands_alone(text.bytes, whole.start, secret.end) {
             return false;
         }
