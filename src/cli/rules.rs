@@ -65,7 +65,7 @@ fn show(rule: &Rule) -> Result<()> {
             }
         }
         Reach::Files { files, .. } => writeln!(text, "  in       {}", globs(files))?,
-        Reach::Names(names) => writeln!(text, "  names    {}", names.iter().map(|n| &n.words[..]).collect::<Vec<_>>().join(", "))?,
+        Reach::Names { names, .. } => writeln!(text, "  names    {}", names.iter().map(|n| &n.words[..]).collect::<Vec<_>>().join(", "))?,
     }
     if !rule.pattern().is_empty() {
         writeln!(text, "  regex    {}", sanitise(rule.pattern()))?;

@@ -34,8 +34,10 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// The identifier around `word`, without dashes and dots at its begin.
+/// The identifier around `word` (or around its begin, where `word` holds the operator too), without dashes and dots at its begin.
 pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
+    let length = bytes[word.clone()].iter().take_while(|b| is_name(**b)).count();
+    let word = word.start..word.start + length;
     let left = bytes[..word.start].iter().rev().take(LONGEST).take_while(|b| is_name(**b)).count();
     let right = bytes[word.end..].iter().take(LONGEST).take_while(|b| is_name(**b)).count();
     let (mut start, mut end) = (word.start - left, word.end + right);

@@ -2,7 +2,7 @@
 
 use super::{Detector, Match, Medium, Text};
 use crate::Error;
-use crate::rules::{Example, Rule, RuleSet, sample, try_regex};
+use crate::rules::{Example, Reach, Rule, RuleSet, sample, try_regex};
 
 /// What does not hold, one sentence each. Values in the sentences are templates, never filled.
 pub fn check(rules: RuleSet) -> Result<Vec<String>, Error> {
@@ -21,7 +21,7 @@ fn rule_examples(detector: &Detector, index: usize, rule: &Rule, failures: &mut 
     let secret = sample::of_rule(rule)?.unwrap_or_default();
     for (number, example) in rule.matches.iter().enumerate() {
         let text = sample::fill(rule, example.text(), &secret, &format!("{} match {number}", rule.id))?;
-        let found = run(detector, example, &text);
+        let found = run(detector, rule, example, &text);
         let own = found.iter().find(|m| m.rule == index);
         let problem = match own {
             None => match found.iter().map(|m| &detector.rules().rules()[m.rule].id[..]).next() {
@@ -35,15 +35,16 @@ fn rule_examples(detector: &Detector, index: usize, rule: &Rule, failures: &mut 
     }
     for (number, example) in rule.reject.iter().enumerate() {
         let text = sample::fill(rule, example.text(), &secret, &format!("{} reject {number}", rule.id))?;
-        if run(detector, example, &text).iter().any(|m| m.rule == index) {
+        if run(detector, rule, example, &text).iter().any(|m| m.rule == index) {
             failures.push(format!("{}: {}: reject {:?} is found", rule.file, rule.id, example.text()));
         }
     }
     Ok(())
 }
 
-fn run(detector: &Detector, example: &Example, text: &str) -> Vec<Match> {
-    detector.scan(&Text::whole(text.as_bytes(), example.path().as_bytes(), Medium::Text))
+fn run(detector: &Detector, rule: &Rule, example: &Example, text: &str) -> Vec<Match> {
+    let medium = if matches!(rule.reach, Reach::Names { metadata: true, .. }) { Medium::Metadata } else { Medium::Text };
+    detector.scan(&Text::whole(text.as_bytes(), example.path().as_bytes(), medium))
 }
 
 fn overlaps(found: &Match, text: &str, secret: &str) -> bool {

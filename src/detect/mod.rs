@@ -199,15 +199,15 @@ impl Detector {
     fn assignment(&self, text: &Text, word: Range<usize>, found: &mut Vec<Candidate>) -> usize {
         let name = assignment::name_around(text.bytes, word);
         let end = name.end;
-        let Some(index) = self.prefilter.named_rule(&text.bytes[name.clone()]) else { return end };
-        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else { return end };
-        let rule = &self.rules.rules()[index];
-        let value = &text.bytes[assigned.value.clone()];
-        if !value::passes(&rule.value, value) {
+        let mut rules = self.prefilter.named_rules(&text.bytes[name.clone()], text.medium).peekable();
+        if rules.peek().is_none() {
             return end;
         }
+        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else { return end };
+        let value = &text.bytes[assigned.value.clone()];
+        let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
         let Some(judged) = assignment::judge(&text.bytes[name], value, &assigned, text.medium) else { return end };
-        let confidence = judged.confidence.min(rule.confidence);
+        let confidence = judged.confidence.min(self.rules.rules()[index].confidence);
         found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.to_owned()] });
         end
     }
@@ -283,7 +283,7 @@ fn specificity(rule: &Rule) -> (u8, Severity) {
     let reached = match &rule.reach {
         Reach::Literals { files, .. } => 2 + u8::from(!files.is_empty()),
         Reach::Files { .. } => 1,
-        Reach::Names(_) => 0,
+        Reach::Names { .. } => 0,
     };
     (reached, rule.severity)
 }

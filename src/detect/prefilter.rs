@@ -1,7 +1,8 @@
 //! Where a rule is worth trying: literals in the bytes, globs on the path, names of assignments.
 
+use super::Medium;
 use crate::Error;
-use crate::rules::{Reach, Rule};
+use crate::rules::{Name, Reach, Rule};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use globset::{GlobSet, GlobSetBuilder};
 use std::collections::{BTreeSet, HashMap};
@@ -25,8 +26,16 @@ pub struct Prefilter {
     globs: GlobSet,
     /// Per glob, its rule.
     glob_rules: Vec<usize>,
-    /// Words joined by `_`, and long ones without separators, to the rule of that name.
-    names: HashMap<String, usize>,
+    anywhere: Names,
+    metadata: Names,
+}
+
+/// Names of assignments and their rules.
+#[derive(Default)]
+struct Names {
+    /// Words joined by `_`, and without separators.
+    exact: HashMap<String, usize>,
+    /// Long ones, for the end of a longer word; the longest first.
     joined: Vec<(String, usize)>,
 }
 
@@ -44,7 +53,7 @@ impl Prefilter {
     pub fn new(rules: &[Rule]) -> Result<Prefilter, Error> {
         let mut literals: HashMap<String, Vec<Target>> = HashMap::new();
         let (mut globs, mut glob_rules) = (GlobSetBuilder::new(), Vec::new());
-        let (mut names, mut joined) = (HashMap::new(), Vec::new());
+        let (mut anywhere, mut metadata) = (Names::default(), Names::default());
         for (index, rule) in rules.iter().enumerate() {
             let files = match &rule.reach {
                 Reach::Literals { literals: own, files, .. } => {
@@ -54,16 +63,13 @@ impl Prefilter {
                     files
                 }
                 Reach::Files { files, .. } => files,
-                Reach::Names(own) => {
+                Reach::Names { names: own, metadata: only } => {
+                    let table = if *only { &mut metadata } else { &mut anywhere };
                     for name in own {
-                        names.entry(name.words.clone()).or_insert(index);
-                        names.entry(name.joined.clone()).or_insert(index);
-                        if name.joined.len() >= JOINED_FROM {
-                            joined.push((name.joined.clone(), index));
-                        }
+                        table.add(name, index);
                         let last = name.words.rsplit('_').next().unwrap_or(&name.words);
-                        for word in BTreeSet::from([last, &name.joined]).into_iter().filter(|w| w.len() >= 3) {
-                            let targets = literals.entry(word.to_owned()).or_default();
+                        for literal in BTreeSet::from([last, &name.joined]).into_iter().flat_map(name_literals) {
+                            let targets = literals.entry(literal).or_default();
                             if !targets.contains(&Target::Assignment) {
                                 targets.push(Target::Assignment);
                             }
@@ -85,9 +91,8 @@ impl Prefilter {
             .kind(Some(AhoCorasickKind::DFA))
             .build(&texts)
             .map_err(|e| internal(e.to_string()))?;
-        joined.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         let globs = globs.build().map_err(|e| internal(e.to_string()))?;
-        Ok(Prefilter { automaton, targets, globs, glob_rules, names, joined })
+        Ok(Prefilter { automaton, targets, globs, glob_rules, anywhere, metadata })
     }
 
     /// Every literal in `bytes`, by its end, and what it leads to.
@@ -107,20 +112,42 @@ impl Prefilter {
         rules
     }
 
-    /// The rule for an assignment to `name`: the longest run of its last words that is the name of a rule.
-    pub fn named_rule(&self, name: &[u8]) -> Option<usize> {
+    /// The rules for an assignment to `name`, in the order in which they are tried.
+    pub fn named_rules(&self, name: &[u8], medium: Medium) -> impl Iterator<Item = usize> {
         let words = words(name);
+        let metadata = (medium == Medium::Metadata).then_some(&self.metadata);
+        [Some(&self.anywhere), metadata].into_iter().flatten().filter_map(move |names| names.rule(&words))
+    }
+}
+
+impl Names {
+    fn add(&mut self, name: &Name, rule: usize) {
+        self.exact.entry(name.words.clone()).or_insert(rule);
+        self.exact.entry(name.joined.clone()).or_insert(rule);
+        if name.joined.len() >= JOINED_FROM {
+            let at = self.joined.partition_point(|(other, _)| other.len() >= name.joined.len());
+            self.joined.insert(at, (name.joined.clone(), rule));
+        }
+    }
+
+    /// The rule whose name is the longest run of the last words; a qualifier or a number may follow.
+    fn rule(&self, words: &[String]) -> Option<usize> {
         let mut last = words.len();
         while last > 1 && (QUALIFIERS.contains(&words[last - 1].as_str()) || words[last - 1].bytes().all(|b| b.is_ascii_digit())) {
             last -= 1;
         }
         let words = &words[..last];
-        let exact = (0..last).find_map(|from| self.names.get(&words[from..].join("_")));
+        let exact = (0..last).find_map(|from| self.exact.get(&words[from..].join("_")));
         exact.copied().or_else(|| {
             let all = words.last()?;
             self.joined.iter().find(|(name, _)| all.ends_with(name)).map(|(_, rule)| *rule)
         })
     }
+}
+
+/// What to look for to find a name: itself, or if it is too short for that, it and what may follow it.
+fn name_literals(name: &str) -> Vec<String> {
+    if name.len() >= 3 { vec![name.to_owned()] } else { ["=", ":", "\"", "'", " ="].iter().map(|end| format!("{name}{end}")).collect() }
 }
 
 /// An identifier as lower-case words: split at what is no letter or digit, where lower case turns to upper, and before digits at

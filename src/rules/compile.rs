@@ -76,7 +76,12 @@ pub enum Reach {
         whole: bool,
     },
     /// At assignments to these names.
-    Names(Vec<Name>),
+    Names {
+        /// At least one.
+        names: Vec<Name>,
+        /// Only in an image's configuration and history.
+        metadata: bool,
+    },
 }
 
 /// The name of something that holds a secret.
@@ -219,7 +224,11 @@ fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
         if spec.regex.is_some() || !spec.literals.is_empty() || !files.is_empty() {
             return Err(complaint.rule("`names` stands alone: no `regex`, `literals` or `files` beside it"));
         }
-        return spec.names.iter().map(|name| compile_name(complaint, name)).collect::<Result<_, _>>().map(Reach::Names);
+        let names = spec.names.iter().map(|name| compile_name(complaint, name)).collect::<Result<_, _>>()?;
+        return Ok(Reach::Names { names, metadata: spec.metadata });
+    }
+    if spec.metadata {
+        return Err(complaint.rule("`metadata` goes with `names`"));
     }
     if spec.regex.is_none() {
         return Err(complaint.rule("a `regex` is needed, or `names`"));

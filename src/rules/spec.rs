@@ -30,6 +30,8 @@ pub struct RuleSpec {
     pub files: Vec<Spanned<String>>,
     #[serde(default)]
     pub names: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub metadata: bool,
     pub regex: Option<Spanned<String>>,
     #[serde(default)]
     pub before: usize,
