@@ -118,12 +118,7 @@ impl Code {
     pub fn is_note(self) -> bool {
         matches!(
             self,
-            Code::PathTraversal
-                | Code::TrailingData
-                | Code::NotATar
-                | Code::NotUnpacked
-                | Code::PlatformAbsent
-                | Code::AmbiguousHistory
+            Code::PathTraversal | Code::TrailingData | Code::NotATar | Code::NotUnpacked | Code::PlatformAbsent | Code::AmbiguousHistory
         )
     }
 }

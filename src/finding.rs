@@ -272,15 +272,24 @@ fn known_values(findings: &[Finding]) -> BTreeMap<Secret, usize> {
     known.map(|f| (f.secret.clone(), f.rule)).collect()
 }
 
-fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detector, seen: &mut Seen, values: &BTreeMap<Secret, usize>) -> Vec<Finding> {
+fn in_texts(
+    texts: Vec<metadata::Text>,
+    image: Option<usize>,
+    detector: &Detector,
+    seen: &mut Seen,
+    values: &BTreeMap<Secret, usize>,
+) -> Vec<Finding> {
     // `Config` holds `container_config` and other repetitions: it is looked at last, and tells only what is new.
-    let (last, first): (Vec<_>, Vec<_>) = texts.into_iter().partition(|t| matches!(t.kind, Kind::Config | Kind::Document) || t.pointer.starts_with("/container_config"));
+    let (last, first): (Vec<_>, Vec<_>) =
+        texts.into_iter().partition(|t| matches!(t.kind, Kind::Config | Kind::Document) || t.pointer.starts_with("/container_config"));
     let mut findings = Vec::new();
     for (texts, repeats) in [(first, false), (last, true)] {
         for text in texts {
             let mut found = detector.scan(&Text::whole(text.text.as_bytes(), b"", Medium::Metadata));
             let known = known_in(&text, values, &found);
-            found.retain(|f| !known.iter().any(|k| k.offset < f.offset + f.secret.len() as u64 && f.offset < k.offset + k.secret.len() as u64));
+            found.retain(|f| {
+                !known.iter().any(|k| k.offset < f.offset + f.secret.len() as u64 && f.offset < k.offset + k.secret.len() as u64)
+            });
             found.extend(known);
             let mut here = HashSet::new();
             for found in found {

@@ -240,8 +240,8 @@ impl LayerScan {
 
     /// The entry that this layer leaves at `path`, if it puts one there.
     pub fn put(&self, path: &[u8]) -> Option<u32> {
-        let puts = self.at(path).iter().copied();
-        puts.filter(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_)) && !self.entry(*i).superseded).next_back()
+        let mut entries = self.at(path).iter().copied();
+        entries.rfind(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_)) && !self.entry(*i).superseded)
     }
 
     /// True if this layer puts anything below `path`.

@@ -108,7 +108,9 @@ pub fn run(args: &Args) -> Result<u8> {
         FormatArg::Json => Format::Json,
     };
     match &args.output {
-        Some(path) => to_file(path, |out| report::write(format, Style { color: matches!(args.color, When::Always), width: 100 }, &report, out))?,
+        Some(path) => {
+            to_file(path, |out| report::write(format, Style { color: matches!(args.color, When::Always), width: 100 }, &report, out))?
+        }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
             report::write(format, style(args.color), &report, &mut out)?;

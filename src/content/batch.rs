@@ -93,7 +93,15 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
 
     /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
     /// it is packed too.
-    pub fn file(&mut self, entry: u32, place: Place, path: &[u8], size: u64, reader: &mut dyn Read, hasher: &mut ContentHasher) -> io::Result<()> {
+    pub fn file(
+        &mut self,
+        entry: u32,
+        place: Place,
+        path: &[u8],
+        size: u64,
+        reader: &mut dyn Read,
+        hasher: &mut ContentHasher,
+    ) -> io::Result<()> {
         let room = self.capacity - self.batch.bytes.len();
         if room < usize::try_from(size).unwrap_or(usize::MAX).min(LEAST_ROOM.min(self.capacity)) || room < self.capacity / 4 {
             self.flush();

@@ -54,8 +54,8 @@ pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
 /// True for a file of program text: there, a value without quotes is an expression.
 pub fn is_code(path: &[u8]) -> bool {
     const ENDINGS: &[&str] = &[
-        "py", "pyi", "js", "mjs", "cjs", "ts", "mts", "tsx", "jsx", "go", "java", "kt", "rb", "php", "c", "h", "cc", "cpp", "hpp", "rs", "cs", "swift", "scala",
-        "pl", "pm", "lua", "map", "coffee", "vue", "el", "m", "sql", "tcl",
+        "py", "pyi", "js", "mjs", "cjs", "ts", "mts", "tsx", "jsx", "go", "java", "kt", "rb", "php", "c", "h", "cc", "cpp", "hpp", "rs",
+        "cs", "swift", "scala", "pl", "pm", "lua", "map", "coffee", "vue", "el", "m", "sql", "tcl",
     ];
     let ending = path.rsplit(|b| *b == b'.').next().unwrap_or_default();
     ENDINGS.iter().any(|e| e.as_bytes().eq_ignore_ascii_case(ending))
@@ -192,7 +192,10 @@ impl Cursor<'_> {
             end -= 1;
         }
         // Brackets that were opened before the value.
-        while end > start && matches!(self.bytes[end - 1], b')' | b']' | b'}') && !self.bytes[start..end].contains(&opener(self.bytes[end - 1])) {
+        while end > start
+            && matches!(self.bytes[end - 1], b')' | b']' | b'}')
+            && !self.bytes[start..end].contains(&opener(self.bytes[end - 1]))
+        {
             end -= 1;
         }
         let after = self.bytes[start + length..].iter().find(|b| !b" \t\r".contains(b));
@@ -268,7 +271,10 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
         return low("an id rather than a secret");
     }
     if (letters && (digits || symbols) || is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
-        return Some(Judged { confidence: Confidence::Medium, reason: "its name says what it is, and the value does not look like a word" });
+        return Some(Judged {
+            confidence: Confidence::Medium,
+            reason: "its name says what it is, and the value does not look like a word",
+        });
     }
     if medium == Medium::Metadata && value.len() >= 4 {
         return Some(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
@@ -278,7 +284,8 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
 
 /// `8-4-4-4-12` hexadecimal digits.
 fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36 && value.iter().enumerate().all(|(at, b)| if [8, 13, 18, 23].contains(&at) { *b == b'-' } else { b.is_ascii_hexdigit() })
+    value.len() == 36
+        && value.iter().enumerate().all(|(at, b)| if [8, 13, 18, 23].contains(&at) { *b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
 /// Letters that are no words in camel case: long, and capitals stand beside capitals as often as chance has it.
@@ -291,14 +298,17 @@ fn is_random_letters(value: &[u8]) -> bool {
 
 /// A pattern, not a value.
 fn is_regex(value: &[u8]) -> bool {
-    [&b"(?"[..], b"[a-z", b"[A-Z", b"[0-9", b"\\d", b"\\w", b"\\s", b".*", b"[^"].iter().any(|part| memchr::memmem::find(value, part).is_some())
+    [&b"(?"[..], b"[a-z", b"[A-Z", b"[0-9", b"\\d", b"\\w", b"\\s", b".*", b"[^"]
+        .iter()
+        .any(|part| memchr::memmem::find(value, part).is_some())
 }
 
 /// A path, a file name, a URL: where something is, not what it is.
 fn is_location(value: &[u8]) -> bool {
     const ENDINGS: &[&[u8]] = &[
-        b".pem", b".key", b".json", b".txt", b".yml", b".yaml", b".crt", b".cer", b".p12", b".jks", b".pub", b".py", b".js", b".ts", b".go", b".php", b".rb",
-        b".java", b".html", b".xml", b".env", b".conf", b".ini", b".cfg", b".sh", b".gpg", b".asc", b".md", b".so", b".h", b".c",
+        b".pem", b".key", b".json", b".txt", b".yml", b".yaml", b".crt", b".cer", b".p12", b".jks", b".pub", b".py", b".js", b".ts",
+        b".go", b".php", b".rb", b".java", b".html", b".xml", b".env", b".conf", b".ini", b".cfg", b".sh", b".gpg", b".asc", b".md",
+        b".so", b".h", b".c",
     ];
     let lower = value.to_ascii_lowercase();
     let rooted = lower.starts_with(b"/") && !lower.contains(&b'+') && !lower.ends_with(b"=");

@@ -203,7 +203,9 @@ impl Detector {
         if rules.peek().is_none() {
             return end;
         }
-        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else { return end };
+        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else {
+            return end;
+        };
         let value = &text.bytes[assigned.value.clone()];
         let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
         let Some(judged) = assignment::judge(&text.bytes[name], value, &assigned, text.medium) else { return end };
@@ -257,7 +259,7 @@ impl Detector {
             let rule = &self.rules.rules()[c.rule];
             (c.confidence, specificity(rule), rule.severity, std::cmp::Reverse(c.rule))
         };
-        found.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        found.sort_by_key(|c| std::cmp::Reverse(rank(c)));
         let mut winners: Vec<Candidate> = Vec::new();
         // By begin, so that only neighbours need be looked at.
         let mut taken: std::collections::BTreeMap<usize, usize> = std::collections::BTreeMap::new();

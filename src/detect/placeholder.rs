@@ -6,13 +6,35 @@ pub fn is_reference(value: &[u8]) -> bool {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     let braces = ["${", "$(", "{{", "{%", "%(", "#{", "<%", "@{", "$["];
-    let begins = ["process.env", "os.environ", "os.getenv", "env.", "env[", "getenv", "system.getenv", "secrets.", "vault:", "ref+", "ssm:", "arn:aws:", "op://", "keyring:"];
+    let begins = [
+        "process.env",
+        "os.environ",
+        "os.getenv",
+        "env.",
+        "env[",
+        "getenv",
+        "system.getenv",
+        "secrets.",
+        "vault:",
+        "ref+",
+        "ssm:",
+        "arn:aws:",
+        "op://",
+        "keyring:",
+    ];
     text.is_empty()
         || braces.iter().any(|b| text.contains(b))
         || begins.iter().any(|b| lower.starts_with(b))
-        || text.starts_with('$') && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':') && !lower.starts_with("$2")
+        || text.starts_with('$')
+            && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
+            && !lower.starts_with("$2")
         || text.starts_with('<') && text.ends_with('>')
-        || text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b)))
+        || holds_braced_name(text)
+        || text.strip_prefix('@').is_some_and(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'))
+        || text
+            .strip_prefix('{')
+            .and_then(|t| t.strip_suffix('}'))
+            .is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b)))
         || text.starts_with('[') && text.ends_with(']')
         || text.starts_with('%') && text.ends_with('%')
         || text.starts_with("__") && text.ends_with("__")
@@ -20,13 +42,64 @@ pub fn is_reference(value: &[u8]) -> bool {
         || matches!(lower.as_str(), "%s" | "%d" | "%v" | "%q" | "{}" | "{0}" | "%r" | "?")
 }
 
+/// `{name}` somewhere in the text: a format string.
+fn holds_braced_name(text: &str) -> bool {
+    text.match_indices('{').any(|(at, _)| {
+        let name = text[at + 1..].bytes().take_while(|b| b.is_ascii_alphabetic() || *b == b'_').count();
+        name >= 3 && text[at + 1 + name..].starts_with('}')
+    })
+}
+
 /// Words that mean "no value" or a type.
 pub fn is_keyword(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     const WORDS: &[&str] = &[
-        "null", "none", "nil", "undefined", "true", "false", "yes", "no", "string", "str", "bytes", "int", "integer", "bool", "boolean", "number", "object",
-        "any", "empty", "void", "required", "optional", "unset", "disabled", "enabled", "nan", "array", "float", "self", "this", "password", "passwd",
-        "secret", "token", "default", "static", "function", "return", "prompt", "hidden", "masked", "removed", "private", "public", "text", "input",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "string",
+        "str",
+        "bytes",
+        "int",
+        "integer",
+        "bool",
+        "boolean",
+        "number",
+        "object",
+        "any",
+        "empty",
+        "void",
+        "required",
+        "optional",
+        "unset",
+        "disabled",
+        "enabled",
+        "nan",
+        "array",
+        "float",
+        "self",
+        "this",
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "default",
+        "static",
+        "function",
+        "return",
+        "prompt",
+        "hidden",
+        "masked",
+        "removed",
+        "private",
+        "public",
+        "text",
+        "input",
     ];
     WORDS.iter().any(|word| word.as_bytes() == lower)
 }
@@ -36,9 +109,43 @@ pub fn looks_invented(value: &[u8]) -> Option<&'static str> {
     let lower = value.to_ascii_lowercase();
     let text = String::from_utf8_lossy(&lower);
     const WORDS: &[&str] = &[
-        "example", "changeme", "change_me", "change-me", "placeholder", "your_", "your-", "yourpass", "yoursecret", "yourtoken", "yourkey", "yourapi",
-        "redacted", "dummy", "insert_", "insert-", "replace_me", "replaceme", "replace-me", "fake_", "fake-", "sample_", "todo", "foobar", "foo_bar",
-        "xxxxx", "*****", ".....", "-----x", "00000000", "12345678", "abcdefgh", "deadbeef", "not-a-real", "notarealsecret", "enter_your", "my_secret_",
+        "example",
+        "changeme",
+        "change_me",
+        "change-me",
+        "placeholder",
+        "your_",
+        "your-",
+        "yourpass",
+        "yoursecret",
+        "yourtoken",
+        "yourkey",
+        "yourapi",
+        "redacted",
+        "dummy",
+        "insert_",
+        "insert-",
+        "replace_me",
+        "replaceme",
+        "replace-me",
+        "fake_",
+        "fake-",
+        "sample_",
+        "todo",
+        "foobar",
+        "foo_bar",
+        "xxxxx",
+        "*****",
+        ".....",
+        "-----x",
+        "00000000",
+        "12345678",
+        "abcdefgh",
+        "deadbeef",
+        "not-a-real",
+        "notarealsecret",
+        "enter_your",
+        "my_secret_",
     ];
     if !lower.starts_with(b"-----begin") && WORDS.iter().any(|word| text.contains(word)) {
         return Some("looks like a placeholder");
@@ -67,7 +174,17 @@ mod tests {
 
     #[test]
     fn references_and_values() {
-        for reference in ["${DB_PASSWORD}", "$DB_PASSWORD", "{{ db.password }}", "%(password)s", "<your password>", "process.env.KEY", "", "$(cat /x)", "%PASS%"] {
+        for reference in [
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "{{ db.password }}",
+            "%(password)s",
+            "<your password>",
+            "process.env.KEY",
+            "",
+            "$(cat /x)",
+            "%PASS%",
+        ] {
             assert!(is_reference(reference.as_bytes()), "{reference}");
         }
         for value in ["hunter2", "$2b$10$abc", "pa$$word1", "{short"] {

@@ -44,8 +44,31 @@ const JOINED_FROM: usize = 6;
 
 /// Words that may follow what a name means: `PASSWORD_PROD`, `api_key_b64`.
 const QUALIFIERS: &[&str] = &[
-    "prod", "production", "dev", "stage", "staging", "test", "testing", "live", "local", "default", "old", "new", "base64", "b64", "value", "text",
-    "plain", "string", "str", "env", "primary", "secondary", "main", "ro", "rw",
+    "prod",
+    "production",
+    "dev",
+    "stage",
+    "staging",
+    "test",
+    "testing",
+    "live",
+    "local",
+    "default",
+    "old",
+    "new",
+    "base64",
+    "b64",
+    "value",
+    "text",
+    "plain",
+    "string",
+    "str",
+    "env",
+    "primary",
+    "secondary",
+    "main",
+    "ro",
+    "rw",
 ];
 
 impl Prefilter {
@@ -83,7 +106,8 @@ impl Prefilter {
                 glob_rules.push(index);
             }
         }
-        let (texts, targets): (Vec<String>, Vec<Vec<Target>>) = literals.into_iter().collect::<std::collections::BTreeMap<_, _>>().into_iter().unzip();
+        let (texts, targets): (Vec<String>, Vec<Vec<Target>>) =
+            literals.into_iter().collect::<std::collections::BTreeMap<_, _>>().into_iter().unzip();
         let internal = |message: String| Error::Rules { file: "rules".to_owned(), message };
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
@@ -157,15 +181,16 @@ fn words(name: &[u8]) -> Vec<String> {
     let mut before = b'_';
     for (at, &byte) in name.iter().enumerate() {
         let next_lower = name.get(at + 1).is_some_and(u8::is_ascii_lowercase);
-        let hump = byte.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit() || before.is_ascii_uppercase() && next_lower);
+        let hump = byte.is_ascii_uppercase()
+            && (before.is_ascii_lowercase() || before.is_ascii_digit() || before.is_ascii_uppercase() && next_lower);
         let digits = byte.is_ascii_digit() && !before.is_ascii_digit();
         if !byte.is_ascii_alphanumeric() || hump || digits {
             words.push(String::new());
         }
-        if byte.is_ascii_alphanumeric() {
-            if let Some(word) = words.last_mut() {
-                word.push(byte.to_ascii_lowercase() as char);
-            }
+        if byte.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(byte.to_ascii_lowercase() as char);
         }
         before = byte;
     }

@@ -50,7 +50,8 @@ fn image(archive: &Archive, item: &Value, manifest: usize, found: &mut Images) -
 /// Adds an image, or only its names where the same config with the same layers is there already.
 pub fn add(found: &mut Images, image: Image) {
     let layers = |image: &Image| image.layers.iter().map(|l| (l.blob, l.diff_id.clone())).collect::<Vec<_>>();
-    let same = |other: &&mut Image| image.config_digest.is_some() && other.config_digest == image.config_digest && layers(other) == layers(&image);
+    let same =
+        |other: &&mut Image| image.config_digest.is_some() && other.config_digest == image.config_digest && layers(other) == layers(&image);
     match found.images.iter_mut().find(same) {
         Some(other) => {
             other.names.extend(image.names.into_iter().filter(|name| !other.names.contains(name)).collect::<Vec<_>>());

@@ -70,7 +70,8 @@ pub struct Text {
 pub fn of_image(archive: &Archive, image: &Image) -> Vec<Text> {
     let mut texts = Vec::new();
     if let Some((blob, config)) = image.config.and_then(|blob| Some((blob, archive.document(blob)?))) {
-        let env: Vec<&str> = json::list(json::get(config, "config").and_then(|c| json::get(c, "Env"))).iter().filter_map(Value::as_str).collect();
+        let env: Vec<&str> =
+            json::list(json::get(config, "config").and_then(|c| json::get(c, "Env"))).iter().filter_map(Value::as_str).collect();
         for leaf in leaves(config) {
             texts.extend(config_text(leaf, blob, image, &env));
         }
@@ -149,7 +150,9 @@ fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
 fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<Text> {
     let parts: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
     let kind = match parts[..] {
-        ["rootfs", ..] | ["created" | "architecture" | "os" | "id" | "parent" | "container" | "docker_version"] | ["history", _, "created"] => return None,
+        ["rootfs", ..]
+        | ["created" | "architecture" | "os" | "id" | "parent" | "container" | "docker_version"]
+        | ["history", _, "created"] => return None,
         ["history", ..] => Kind::History,
         [_, "Env", _] => Kind::Env,
         [_, "Labels", ..] => Kind::Label,
@@ -162,7 +165,8 @@ fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<T
     let step = if kind == Kind::History { leaf.path[1].parse().ok() } else { None };
     let value = leaf.value;
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.contains('\n');
-    let of_map = of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
+    let of_map =
+        of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_owned(), ..text(leaf, blob, kind) } };
     match kind {
         Kind::Env => made.name = value.split('=').next().unwrap_or_default().to_owned(),

@@ -92,8 +92,10 @@ fn is_furniture(archive: &Archive, blob: usize) -> bool {
 fn assemble(archive: &Archive, config: Option<usize>, listed: Vec<Listed>) -> Image {
     let document = config.and_then(|blob| archive.document(blob));
     let mut image = Image { config, config_digest: config.map(|blob| archive.blobs[blob].stored.clone()), ..Image::default() };
-    let diff_ids: Vec<Option<Digest>> =
-        json::list(document.and_then(|d| json::get(json::get(d, "rootfs")?, "diff_ids"))).iter().map(|id| Digest::parse(id.as_str()?)).collect();
+    let diff_ids: Vec<Option<Digest>> = json::list(document.and_then(|d| json::get(json::get(d, "rootfs")?, "diff_ids")))
+        .iter()
+        .map(|id| Digest::parse(id.as_str()?))
+        .collect();
     if let Some(document) = document {
         image.platform = platform(document);
         image.steps = history::steps(document);
@@ -137,7 +139,10 @@ fn mismatch(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Opt
         return Some(Problem::new(Code::DiffIdMismatch, format!("the layer {name} has the diff_id {actual}, the config says {expected}")));
     }
     if let Some(expected) = listed.digest.as_ref().filter(|d| d.is_sha256() && **d != blob.stored) {
-        return Some(Problem::new(Code::DigestMismatch, format!("the layer {name} has the digest {}, the manifest says {expected}", blob.stored)));
+        return Some(Problem::new(
+            Code::DigestMismatch,
+            format!("the layer {name} has the digest {}, the manifest says {expected}", blob.stored),
+        ));
     }
     (!tar).then(|| Problem::new(Code::NotATar, format!("the layer {name} is not a tar: its bytes were searched as one file")))
 }

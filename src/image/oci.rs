@@ -117,7 +117,12 @@ impl Walk<'_> {
         image.names.extend(name);
         image.manifests.push(blob);
         // manifest.json has told of it already: names there are the ones that people know.
-        match self.found.images.iter_mut().find(|other| other.config_digest.is_some() && other.config_digest == image.config_digest && docker_made(self.archive, other)) {
+        match self
+            .found
+            .images
+            .iter_mut()
+            .find(|other| other.config_digest.is_some() && other.config_digest == image.config_digest && docker_made(self.archive, other))
+        {
             Some(other) => {
                 other.manifests.extend(image.manifests);
                 if other.names.is_empty() {

@@ -108,7 +108,7 @@ impl<R: Skip> Input<R> {
     }
 }
 
-/// Reads a tar entry by entry; between two calls of [`TarReader::next`] it is the reader of the entry's content.
+/// Reads a tar entry by entry; between two calls of [`TarReader::next_entry`] it is the reader of the entry's content.
 pub struct TarReader<R> {
     input: Input<R>,
     content_left: u64,
@@ -145,7 +145,7 @@ impl<R: Skip> TarReader<R> {
 
     /// The next entry; what is left of the current one's content is passed over. `None` at the end, also at an early one (then
     /// there is a problem, and what was not understood comes from [`TarReader::read_tail`]).
-    pub fn next(&mut self) -> io::Result<Option<Header>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<Header>> {
         self.skip_content()?;
         let mut extensions = Extensions::default();
         let mut zero_blocks = 0;
@@ -175,7 +175,7 @@ impl<R: Skip> TarReader<R> {
         Ok(None)
     }
 
-    /// What follows the end marker (or the first block that is not a header), once [`TarReader::next`] has returned `None`.
+    /// What follows the end marker (or the first block that is not a header), once [`TarReader::next_entry`] has returned `None`.
     pub fn read_tail(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.input.read(buf)
     }
@@ -441,7 +441,7 @@ mod tests {
     fn read(archive: &[u8]) -> Seen {
         let mut tar = TarReader::new(Streamed(archive));
         let (mut entries, mut tail) = (Vec::new(), Vec::new());
-        while let Some(header) = tar.next().expect("memory") {
+        while let Some(header) = tar.next_entry().expect("memory") {
             let mut content = String::new();
             tar.read_to_string(&mut content).expect("text");
             entries.push((String::from_utf8_lossy(&header.path).into_owned(), content));

@@ -109,7 +109,9 @@ impl One<'_> {
         let image = finding.image.map(|index| &self.scanned.images.images[index]);
         let (instruction, certain, instructions) = match (&finding.location, image) {
             (Location::File { layer: Some(layer), .. }, Some(image)) => instruction(image, *layer),
-            (Location::Metadata { step: Some(step), .. }, Some(image)) => (image.steps.get(*step).map(|s| s.instruction.clone()), true, Vec::new()),
+            (Location::Metadata { step: Some(step), .. }, Some(image)) => {
+                (image.steps.get(*step).map(|s| s.instruction.clone()), true, Vec::new())
+            }
             _ => (None, false, Vec::new()),
         };
         let value = self.show_secrets.then(|| finding.secret.reveal_text());
@@ -121,7 +123,12 @@ impl One<'_> {
             title: rule.title.clone(),
             severity: rule.severity.as_str().to_owned(),
             confidence: finding.confidence.as_str().to_owned(),
-            secret: SecretEntry { redacted: finding.secret.redacted(), length: finding.secret.len(), group: finding.group + self.first_group, value },
+            secret: SecretEntry {
+                redacted: finding.secret.redacted(),
+                length: finding.secret.len(),
+                group: finding.group + self.first_group,
+                value,
+            },
             location: self.location(finding, image),
             instruction,
             instruction_certain: certain,

@@ -89,7 +89,11 @@ impl Page<'_> {
             self.place(finding)?;
         }
         if group.len() > MOST_PLACES {
-            writeln!(self.out, "    {}", self.dim(&format!("and {} more (--format json lists them)", plural(group.len() - MOST_PLACES, "place"))))?;
+            writeln!(
+                self.out,
+                "    {}",
+                self.dim(&format!("and {} more (--format json lists them)", plural(group.len() - MOST_PLACES, "place")))
+            )?;
         }
         writeln!(self.out)
     }
@@ -113,7 +117,12 @@ impl Page<'_> {
         }
         if !finding.also_visible.is_empty() {
             let text = sanitise(&finding.also_visible.join(", "));
-            writeln!(self.out, "      {} {}", self.paint(AnsiColor::Yellow, false, "also visible as"), shorten(&text, width.saturating_sub(22)))?;
+            writeln!(
+                self.out,
+                "      {} {}",
+                self.paint(AnsiColor::Yellow, false, "also visible as"),
+                shorten(&text, width.saturating_sub(22))
+            )?;
         }
         if let (Some(command), false) = (&finding.retrieve, state == "config") {
             writeln!(self.out, "      get  {}", sanitise(command))?;
@@ -191,10 +200,18 @@ impl Page<'_> {
             writeln!(self.out, "no secrets found")?;
         } else {
             let places = plural(report.findings.len(), "place");
-            let text = format!("{} in {places}: {hidden} in hidden files, {present} in visible files, {metadata} in metadata", plural(secrets, "secret"));
+            let text = format!(
+                "{} in {places}: {hidden} in hidden files, {present} in visible files, {metadata} in metadata",
+                plural(secrets, "secret")
+            );
             writeln!(self.out, "{}", self.paint(AnsiColor::White, true, &text))?;
         }
-        let read = format!("{}, {}, {}", plural(coverage.layers as usize, "layer"), plural(coverage.files as usize, "file"), bytes(coverage.bytes_read));
+        let read = format!(
+            "{}, {}, {}",
+            plural(coverage.layers as usize, "layer"),
+            plural(coverage.files as usize, "file"),
+            bytes(coverage.bytes_read)
+        );
         let complete = if report.complete { "everything was read" } else { "NOT everything could be read: see the problems above" };
         writeln!(self.out, "read {read}; {complete}")?;
         writeln!(self.out, "verdict: {}", self.verdict())?;
@@ -221,7 +238,11 @@ impl Page<'_> {
         if self.report.findings.iter().any(|f| f.secret.value.is_some()) {
             return Some("revoke what is real; a later RUN rm does not remove it from the image".to_owned());
         }
-        Some(if target == "-" { "save the image to a file, and add --show-secrets".to_owned() } else { format!("pentimento scan {target} --show-secrets") })
+        Some(if target == "-" {
+            "save the image to a file, and add --show-secrets".to_owned()
+        } else {
+            format!("pentimento scan {target} --show-secrets")
+        })
     }
 }
 

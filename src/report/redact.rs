@@ -1,16 +1,36 @@
 //! Redaction: no value of any secret leaves the program, wherever in the report it stands.
 
 use super::Report;
-use crate::rules::Confidence;
 use crate::finding::Finding;
+use crate::rules::Confidence;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Fields with a vocabulary of their own, or that identify things: no text from an image is in them.
 const FIXED: &[&str] = &[
-    "id", "rule", "provider", "title", "severity", "confidence", "redacted", "state", "how", "kind", "code", "verdict", "tool", "config", "platform", "diff_id",
-    "blob", "reasons", "revoke", "reason", "path_raw", "engine_dependent",
+    "id",
+    "rule",
+    "provider",
+    "title",
+    "severity",
+    "confidence",
+    "redacted",
+    "state",
+    "how",
+    "kind",
+    "code",
+    "verdict",
+    "tool",
+    "config",
+    "platform",
+    "diff_id",
+    "blob",
+    "reasons",
+    "revoke",
+    "reason",
+    "path_raw",
+    "engine_dependent",
 ];
 
 /// Values of low confidence are often ordinary words: short ones of these are left as they are.
@@ -36,11 +56,7 @@ pub fn redact<'a>(report: Report, findings: impl Iterator<Item = &'a Finding>) -
 
 fn walk(value: &mut Value, automaton: &AhoCorasick, redacted: &[&str]) {
     match value {
-        Value::String(text) => {
-            if automaton.is_match(text.as_str()) {
-                *text = automaton.replace_all(text, redacted);
-            }
-        }
+        Value::String(text) if automaton.is_match(text.as_str()) => *text = automaton.replace_all(text, redacted),
         Value::Array(items) => items.iter_mut().for_each(|item| walk(item, automaton, redacted)),
         Value::Object(map) => {
             let path_hides = map.get("path").and_then(Value::as_str).is_some_and(|path| automaton.is_match(path));

@@ -25,7 +25,9 @@ pub fn command(target: &str, archive: &Archive, location: &Location, state: Stat
                 Spelling::Odd => None,
             };
             // By name where the name leads to this version, else by position.
-            let by_name = prefix.filter(|_| !matches!(state, State::File(Fate::Superseded | Fate::Hidden))).and_then(|p| quoted(&[p.as_bytes(), path].concat()));
+            let by_name = prefix
+                .filter(|_| !matches!(state, State::File(Fate::Superseded | Fate::Hidden)))
+                .and_then(|p| quoted(&[p.as_bytes(), path].concat()));
             Some(match by_name {
                 Some(name) => format!("{command} | tar -xOf - {name}"),
                 None if record.size > 0 => format!("{command} | tail -c +{} | head -c {}", record.offset + 1, record.size),

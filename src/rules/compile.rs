@@ -194,7 +194,9 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
     }
     let check = match &spec.check {
         None => None,
-        Some(name) => Some(Check::parse(name.get_ref()).ok_or_else(|| complaint.at(name, format!("there is no check {:?}", name.get_ref())))?),
+        Some(name) => {
+            Some(Check::parse(name.get_ref()).ok_or_else(|| complaint.at(name, format!("there is no check {:?}", name.get_ref())))?)
+        }
     };
     Ok(Rule {
         id: id.clone(),
@@ -277,7 +279,11 @@ fn syntax_check(pattern: &str) -> Result<(), String> {
 }
 
 fn build(pattern: &str) -> Result<Regex, Box<regex_automata::meta::BuildError>> {
-    Regex::builder().syntax(config()).configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20))).build(pattern).map_err(Box::new)
+    Regex::builder()
+        .syntax(config())
+        .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20)))
+        .build(pattern)
+        .map_err(Box::new)
 }
 
 /// Compiles the regex of `rule` as a scan would; for `rules check` and tests.

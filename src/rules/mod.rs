@@ -1,8 +1,8 @@
 //! Rules: what a secret looks like, as data. RULES.md teaches the format.
 
 mod builtin;
-mod compile;
 pub mod check;
+mod compile;
 pub mod sample;
 mod spec;
 

@@ -122,7 +122,7 @@ fn stream(reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> R
     let mut walker = Walker::new(queue.clone());
     let (mut blobs, mut links, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     loop {
-        let header = match tar.next() {
+        let header = match tar.next_entry() {
             Ok(Some(header)) => header,
             Ok(None) => break,
             Err(e) => {

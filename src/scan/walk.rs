@@ -138,11 +138,8 @@ impl Walker {
             let mut text = Vec::new();
             let read = reader.by_ref().take(MAX_DOCUMENT).read_to_end(&mut text);
             let json = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-            let mut values = serde_json::Deserializer::from_slice(json).into_iter::<serde_json::Value>();
-            if let (Ok(_), Some(Ok(value))) = (read, values.next()) {
-                if json[values.byte_offset()..].trim_ascii().is_empty() {
-                    return Blob { packing, content: Content::Document(value), ..raw_blob(LayerScan::default(), Vec::new()) };
-                }
+            if let Some(value) = read.ok().and_then(|_| document(json)) {
+                return Blob { packing, content: Content::Document(value), ..raw_blob(LayerScan::default(), Vec::new()) };
             }
             reader = Box::new(Cursor::new(text).chain(reader));
         }
@@ -218,6 +215,11 @@ fn collect(scan: &mut LayerScan, found: impl Iterator<Item = (u32, Place, Match)
     }
 }
 
+/// One JSON value, and nothing behind it.
+fn document(json: &[u8]) -> Option<serde_json::Value> {
+    serde_json::from_slice(json).ok()
+}
+
 fn raw_blob(scan: LayerScan, packing: Vec<Compression>) -> Blob {
     let nothing = Tally::default();
     let content = Content::Layer { scan, diff_id: nothing.digest(), size: 0, tar: false };
@@ -226,7 +228,9 @@ fn raw_blob(scan: LayerScan, packing: Vec<Compression>) -> Blob {
 
 fn failure(error: &io::Error, stored: &Tally, size: u64) -> Problem {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => Problem::new(Code::Truncated, format!("the compressed data end too early ({} of {size} bytes)", stored.bytes())),
+        io::ErrorKind::UnexpectedEof => {
+            Problem::new(Code::Truncated, format!("the compressed data end too early ({} of {size} bytes)", stored.bytes()))
+        }
         _ => Problem::new(Code::CorruptCompression, format!("the compressed data are corrupt: {error}")),
     }
 }
@@ -253,7 +257,7 @@ impl<F: FnMut(Batch) -> Batch> LayerWalk<F> {
     fn tar(&mut self, reader: impl Read) {
         let mut tar = TarReader::new(Streamed(BufReader::with_capacity(128 << 10, reader)));
         loop {
-            let step = match tar.next() {
+            let step = match tar.next_entry() {
                 Ok(Some(header)) => self.entry(&header, &mut tar),
                 Ok(None) => break,
                 Err(e) => Err(e),
@@ -271,7 +275,11 @@ impl<F: FnMut(Batch) -> Batch> LayerWalk<F> {
     fn entry<R: Skip>(&mut self, header: &Header, tar: &mut TarReader<R>) -> io::Result<()> {
         let change = Change::of(header);
         if change.traversal {
-            self.scan.problems.push(Problem::at(Code::PathTraversal, &header.path, "the name climbs with `..`; it is clamped at the root, as engines do"));
+            self.scan.problems.push(Problem::at(
+                Code::PathTraversal,
+                &header.path,
+                "the name climbs with `..`; it is clamped at the root, as engines do",
+            ));
         }
         if change.invalid_whiteout {
             self.scan.problems.push(Problem::at(Code::InvalidWhiteout, &header.path, "a whiteout that names nothing hides nothing"));
@@ -329,7 +337,9 @@ impl<F: FnMut(Batch) -> Batch> LayerWalk<F> {
                 Ok(0) => return,
                 Ok(n) if start[..n].iter().all(|b| *b == 0) => offset += n as u64,
                 Ok(n) => {
-                    self.scan.problems.push(Problem::new(Code::TrailingData, "bytes stand behind the tar's end, where engines do not look"));
+                    self.scan
+                        .problems
+                        .push(Problem::new(Code::TrailingData, "bytes stand behind the tar's end, where engines do not look"));
                     start.truncate(n);
                     return self.hidden(b"#trailing", offset, Cursor::new(start).chain(tail));
                 }
@@ -340,7 +350,9 @@ impl<F: FnMut(Batch) -> Batch> LayerWalk<F> {
 
     fn unreadable(&mut self, error: &io::Error, at: u64) {
         let problem = match error.kind() {
-            io::ErrorKind::UnexpectedEof => Problem::new(Code::Truncated, format!("the compressed data end too early, at byte {at} of the tar")),
+            io::ErrorKind::UnexpectedEof => {
+                Problem::new(Code::Truncated, format!("the compressed data end too early, at byte {at} of the tar"))
+            }
             _ => Problem::new(Code::CorruptCompression, format!("the layer cannot be decoded beyond byte {at} of the tar: {error}")),
         };
         self.scan.problems.push(problem);

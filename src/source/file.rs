@@ -87,7 +87,7 @@ pub fn archive(target: &str, file: File) -> Result<Members, Error> {
     let walk = file.try_clone().map_err(read)?;
     let mut tar = TarReader::new(Seeking { input: BufReader::with_capacity(4096, walk), at: 0, size });
     let mut list = Vec::new();
-    while let Some(header) = tar.next().map_err(read)? {
+    while let Some(header) = tar.next_entry().map_err(read)? {
         let kind = match header.kind {
             Kind::Regular => MemberKind::Blob { offset: header.offset, size: header.size },
             Kind::Symlink => MemberKind::Symlink(header.link),

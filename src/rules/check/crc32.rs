@@ -5,9 +5,9 @@ use super::Outcome;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-    })
+    !bytes
+        .iter()
+        .fold(!0u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())))
 }
 
 /// The CRC-32 of `body` as six base62 digits, most significant first.
@@ -26,11 +26,7 @@ pub fn base62(token: &[u8]) -> Outcome {
     let Some(at) = token.iter().position(|b| *b == b'_') else { return Outcome::Unknown };
     let body = &token[at + 1..];
     let Some((body, sum)) = body.len().checked_sub(6).map(|cut| body.split_at(cut)) else { return Outcome::Unknown };
-    if base62_sum(body).as_bytes() == sum {
-        Outcome::Valid("checksum valid".to_owned())
-    } else {
-        Outcome::Invalid("checksum does not fit")
-    }
+    if base62_sum(body).as_bytes() == sum { Outcome::Valid("checksum valid".to_owned()) } else { Outcome::Invalid("checksum does not fit") }
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ pub fn check(armour: &[u8]) -> Outcome {
     let Some(key) = decode_base64(&whole.as_bytes()[..whole.len() / 4 * 4]) else { return Outcome::Other };
     if let Some(rest) = key.strip_prefix(b"openssh-key-v1\0") {
         let clear = rest.starts_with(b"\0\0\0\x04none");
-        return if clear { Outcome::Valid("an OpenSSH private key without a passphrase".to_owned()) } else { Outcome::Invalid("encrypted with a passphrase") };
+        return if clear {
+            Outcome::Valid("an OpenSSH private key without a passphrase".to_owned())
+        } else {
+            Outcome::Invalid("encrypted with a passphrase")
+        };
     }
     if text.contains("BEGIN ENCRYPTED") {
         return Outcome::Invalid("encrypted with a passphrase");

@@ -1,0 +1,90 @@
+//! Secrets in configuration and history, each with its pointer.
+
+use crate::support::{TestImage, layer_tar, put, run_with, token};
+use serde_json::json;
+
+/// Kind, pointer and value of every finding in metadata.
+fn metadata(image: &TestImage) -> Vec<(String, String, String)> {
+    let report = run_with(["scan", "-", "--format", "json", "--show-secrets"], &image.docker_save()).json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let mut all: Vec<_> = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter(|f| f["location"]["pointer"].is_string())
+        .map(|f| (text(&f["location"]["kind"]), text(&f["location"]["pointer"]), text(&f["secret"]["value"])))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_place_of_the_config_is_searched() {
+    let values: Vec<String> = (0..9).map(|i| token(&format!("config {i}"))).collect();
+    let config = json!({
+        "Env": ["PATH=/bin", format!("A={}", values[0]), "DB_PASSWORD=hunter"],
+        "Labels": { "ci/token": values[1] },
+        "Cmd": ["/x", "--password", "s3cr3t-word"],
+        "Entrypoint": ["/x", values[2]],
+        "Healthcheck": { "Test": ["CMD-SHELL", format!("curl -H 'X: {}' http://x", values[3])] },
+        "OnBuild": [format!("RUN echo {}", values[4])],
+        "Volumes": { format!("/{}", values[5]): {} },
+        "User": values[6],
+    });
+    let found = metadata(&TestImage::new().layer([put("a", "b")]).config(config));
+    let expected = [
+        ("cmd", "/config/Cmd/2", "s3cr3t-word".to_owned()),
+        ("config", "/config/User", values[6].clone()),
+        ("entrypoint", "/config/Entrypoint/1", values[2].clone()),
+        ("env", "/config/Env/1", values[0].clone()),
+        ("env", "/config/Env/2", "hunter".to_owned()),
+        ("healthcheck", "/config/Healthcheck/Test/1", values[3].clone()),
+        ("label", "/config/Labels/ci~1token", values[1].clone()),
+        ("onbuild", "/config/OnBuild/0", values[4].clone()),
+    ];
+    for (kind, pointer, value) in expected {
+        assert!(found.contains(&(kind.to_owned(), pointer.to_owned(), value.clone())), "{kind} {pointer}: {found:#?}");
+    }
+    assert!(found.iter().any(|(_, pointer, value)| pointer.starts_with("/config/Volumes/") && *value == values[5]), "{found:#?}");
+}
+
+#[test]
+fn build_arguments_of_both_builders() {
+    for created_by in ["|1 TOKEN=tokenvalue_b /bin/sh -c make", "RUN |1 TOKEN=tokenvalue_b /bin/sh -c make # buildkit"] {
+        let found = metadata(&TestImage::new().step(created_by, &layer_tar(&[put("a", "b")])));
+        assert_eq!(found, [("history".to_owned(), "/history/0/created_by".to_owned(), "tokenvalue_b".to_owned())]);
+    }
+}
+
+#[test]
+fn a_variable_that_was_overridden_is_history() {
+    let secret = token("overridden");
+    let image =
+        TestImage::new().step(&format!("/bin/sh -c #(nop)  ENV K={secret}"), &layer_tar(&[put("a", "b")])).config(json!({ "Env": ["K="] }));
+    let report = run_with(["scan", "-", "--format", "json"], &image.docker_save()).json();
+    assert_eq!(report["findings"][0]["fate"], json!({ "state": "config", "how": "historic" }));
+    let image = TestImage::new()
+        .step(&format!("/bin/sh -c #(nop)  ENV K={secret}"), &layer_tar(&[put("a", "b")]))
+        .config(json!({ "Env": [format!("K={secret}")] }));
+    let report = run_with(["scan", "-", "--format", "json"], &image.docker_save()).json();
+    assert!(report["findings"].as_array().expect("findings").iter().all(|f| f["fate"]["how"] == "current"), "{report:#}");
+}
+
+#[test]
+fn what_no_image_refers_to_is_searched_too() {
+    let (layer, document) = (token("unreferenced layer"), token("unreferenced document"));
+    let mut members = crate::support::members(&TestImage::new().layer([put("a", "b")]).docker_save());
+    members.insert(0, ("blobs/old".into(), layer_tar(&[put("old/.env", format!("T={layer}\n"))])));
+    members.insert(1, ("blobs/config".into(), json!({ "config": { "Env": [format!("T={document}")] } }).to_string().into_bytes()));
+    let report = run_with(["scan", "-", "--format", "json", "--show-secrets"], &crate::support::archive(&members)).json();
+    let mut found: Vec<_> = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|f| (f["secret"]["value"].clone(), f["fate"]["state"].clone(), f["image"].clone()))
+        .collect();
+    found.sort_by_key(|f| f.0.to_string());
+    let mut expected = vec![(layer.into(), "hidden".into(), json!(null)), (document.into(), "hidden".into(), json!(null))];
+    expected.sort_by_key(|f: &(serde_json::Value, serde_json::Value, serde_json::Value)| f.0.to_string());
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,90 @@
+//! Images that real engines build and save. They need docker, podman and skopeo: `.ci/run` installs and starts them.
+
+use crate::support::{fates, run, run_with, temporary, token};
+use std::path::Path;
+use std::process::Command;
+
+fn shell(command: &str) -> Vec<u8> {
+    let output = Command::new("sh").args(["-ec", command]).output().expect("a shell");
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The context of a small image: busybox as its only file, and a secret that is copied in and removed.
+fn context(dir: &Path) -> String {
+    std::fs::copy("/bin/busybox", dir.join("busybox")).expect("busybox-static");
+    std::fs::write(dir.join("env"), format!("GITHUB_TOKEN={}\n", token("engines"))).expect("a file");
+    let dockerfile = "FROM scratch\nCOPY busybox /bin/sh\nCOPY env /app/.env\nRUN [\"/bin/sh\", \"-c\", \"echo x > /app/ok\"]\nRUN [\"/bin/sh\", \"-c\", \"rm /app/.env\"]\n";
+    std::fs::write(dir.join("Dockerfile"), dockerfile).expect("a file");
+    dir.display().to_string()
+}
+
+fn expect(report: &serde_json::Value, what: &str) {
+    let fates = fates(report);
+    assert_eq!(fates.len(), 1, "{what}: {report:#}");
+    assert_eq!((fates[0].0.as_str(), fates[0].2.as_str()), ("app/.env", "deleted whiteout"), "{what}");
+    assert_eq!(report["complete"], true, "{what}: {report:#}");
+    let finding = &report["findings"][0];
+    assert!(finding["instruction"].as_str().is_some_and(|i| i.starts_with("COPY ") && i.ends_with("/app/.env")), "{what}: {finding:#}");
+    assert!(finding["fate"]["by_instruction"].as_str().is_some_and(|i| i.contains("rm /app/.env")), "{what}: {finding:#}");
+}
+
+#[test]
+#[ignore = "needs docker: .ci/run starts it"]
+fn docker_save_in_a_file_and_through_a_pipe() {
+    let dir = temporary();
+    let context = context(dir.path());
+    shell(&format!("DOCKER_BUILDKIT=0 docker build -q --network=none -t pentimento-test:1 {context}"));
+    let saved = dir.path().join("saved.tar").display().to_string();
+    shell(&format!("docker save pentimento-test:1 -o {saved}"));
+    let from_file = run(["scan", &saved, "--format", "json"]).json();
+    expect(&from_file, "file");
+    assert_eq!(from_file["images"][0]["names"], serde_json::json!(["pentimento-test:1"]));
+    let from_pipe = run_with(["scan", "-", "--format", "json"], &shell("docker save pentimento-test:1")).json();
+    expect(&from_pipe, "pipe");
+    assert_eq!(from_file["findings"][0]["id"], from_pipe["findings"][0]["id"]);
+    let command = from_file["findings"][0]["retrieve"].as_str().expect("a command");
+    assert_eq!(String::from_utf8_lossy(&shell(command)).trim(), format!("GITHUB_TOKEN={}", token("engines")));
+}
+
+#[test]
+#[ignore = "needs docker and skopeo: .ci/run starts them"]
+fn skopeo_copies_to_every_layout() {
+    let dir = temporary();
+    let context = context(dir.path());
+    let out = temporary();
+    let path = |name: &str| out.path().join(name).display().to_string();
+    shell(&format!(
+        "DOCKER_BUILDKIT=0 docker build -q --network=none -t pentimento-test:2 {context} && docker save pentimento-test:2 -o {}",
+        path("saved.tar")
+    ));
+    for (name, destination) in [
+        ("copied.tar", format!("docker-archive:{}", path("copied.tar"))),
+        ("oci.tar", format!("oci-archive:{}:v1", path("oci.tar"))),
+        ("zstd", format!("--dest-compress-format zstd oci:{}:v1", path("zstd"))),
+        ("dir", format!("dir:{}", path("dir"))),
+    ] {
+        let (options, destination) = destination.rsplit_once(' ').map_or(("", destination.as_str()), |(o, d)| (o, d));
+        shell(&format!("skopeo copy -q {options} docker-archive:{} {destination}", path("saved.tar")));
+        expect(&run(["scan", &path(name), "--format", "json"]).json(), name);
+    }
+}
+
+#[test]
+#[ignore = "needs podman: .ci/run installs it"]
+fn podman_builds_and_saves() {
+    let dir = temporary();
+    let context = context(dir.path());
+    let out = temporary();
+    let podman = format!("podman --storage-driver vfs --root {0}/root --runroot {0}/run", out.path().display());
+    // podman cannot run containers everywhere: the image comes from docker's archive where that is so.
+    shell(&format!(
+        "DOCKER_BUILDKIT=0 docker build -q --network=none -t pentimento-test:3 {context} && docker save pentimento-test:3 | {podman} load -q"
+    ));
+    for format in ["docker-archive", "oci-archive", "docker-dir"] {
+        let saved = out.path().join(format).display().to_string();
+        shell(&format!("{podman} save -q --format {format} -o {saved} pentimento-test:3"));
+        expect(&run(["scan", &saved, "--format", "json"]).json(), format);
+    }
+    shell(&format!("{podman} rmi -af"));
+}

@@ -1,0 +1,15 @@
+//! The tests that see pentimento from outside, as one binary. Set `PENTIMENTO_TEST_BIN` to run them against another build.
+
+#![allow(clippy::expect_used)]
+
+mod support;
+
+mod canonical;
+mod command;
+mod documents;
+mod engines;
+mod fates;
+mod memory;
+mod properties;
+mod rules;
+mod samples;

@@ -1,0 +1,136 @@
+//! Generated images against a naive overlay: layers applied to a map, one after the other (formats.md, part 9, without its cleverness).
+
+use crate::support::{Entry, TestImage, scan};
+use pentimento::layer::change::{ChangeKind, FileType};
+use pentimento::timeline::{Fate, How, life};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const PATHS: [&str; 9] = ["a", "b", "d", "d/a", "d/b", "d/e", "d/e/f", "d/e/g", "da"];
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let path = || prop::sample::select(&PATHS[..]).prop_map(str::to_owned);
+    let content = prop::sample::select(vec![b"x".to_vec(), b"y".to_vec(), b"z".to_vec()]);
+    prop_oneof![
+        6 => (path(), content).prop_map(|(path, content)| Entry::Put(path, content)),
+        2 => path().prop_map(Entry::Dir),
+        1 => path().prop_map(|path| Entry::Symlink(path, "/etc".to_owned())),
+        3 => path().prop_map(Entry::Remove),
+        1 => prop::sample::select(vec!["d", "d/e"]).prop_map(|path| Entry::Opaque(path.to_owned())),
+    ]
+}
+
+/// A layer in which no path occurs twice and nothing but directories has children: what engines write.
+fn layer() -> impl Strategy<Value = Vec<Entry>> {
+    prop::collection::vec(entry(), 0..7).prop_map(|entries| {
+        let mut kept: Vec<Entry> = Vec::new();
+        for entry in entries {
+            let (path, directory) = target(&entry);
+            let fits = kept.iter().map(target).all(|(other, other_directory)| {
+                path != other
+                    && (directory || !other.starts_with(&format!("{path}/")))
+                    && (other_directory || !path.starts_with(&format!("{other}/")))
+            });
+            if fits || matches!(entry, Entry::Remove(_) | Entry::Opaque(_)) {
+                kept.push(entry);
+            }
+        }
+        kept
+    })
+}
+
+/// The path of an entry that puts something, and whether it is a directory. Markers have none that matters.
+fn target(entry: &Entry) -> (String, bool) {
+    match entry {
+        Entry::Put(path, _) | Entry::Symlink(path, _) | Entry::HardLink(path, _) => (path.clone(), false),
+        Entry::Dir(path) => (path.clone(), true),
+        Entry::Remove(path) => (format!("\0whiteout of {path}"), true),
+        Entry::Opaque(path) => (format!("\0marker in {path}"), true),
+    }
+}
+
+/// What lies at a path: a file's content and the version (layer) that it is the first of, or something else.
+#[derive(Clone, PartialEq)]
+enum Node {
+    File { content: Vec<u8>, born: usize },
+    Other,
+}
+
+/// Fates by path and layer, as a person with pencil and paper would find them.
+fn oracle(layers: &[Vec<Entry>]) -> BTreeMap<(String, usize), Fate> {
+    let (mut view, mut fates): (BTreeMap<String, Node>, _) = (BTreeMap::new(), BTreeMap::new());
+    for (by, layer) in layers.iter().enumerate() {
+        let puts: BTreeMap<String, &Entry> =
+            layer.iter().filter(|e| !matches!(e, Entry::Remove(_) | Entry::Opaque(_))).map(|e| (target(e).0, e)).collect();
+        let below = |path: &str, dir: &str| path.starts_with(&format!("{dir}/"));
+        let same = |path: &str, node: &Node| matches!((puts.get(path), node), (Some(Entry::Put(_, new)), Node::File { content, .. }) if new == content);
+        let mut next = BTreeMap::new();
+        for (path, node) in &view {
+            let whiteouts = layer.iter().filter_map(|e| if let Entry::Remove(path) = e { Some(path) } else { None });
+            let opaques = layer.iter().filter_map(|e| if let Entry::Opaque(path) = e { Some(path) } else { None });
+            let deleted = |how| Some(Fate::Deleted { by, how });
+            let file_above = puts.iter().any(|(other, entry)| below(path, other) && !matches!(entry, Entry::Dir(_)));
+            let fate = if same(path, node) {
+                None
+            } else if opaques.into_iter().any(|dir| below(path, dir)) {
+                deleted(How::Opaque)
+            } else if whiteouts.clone().any(|target| target == path) {
+                deleted(How::Whiteout)
+            } else if whiteouts.clone().any(|target| below(path, target)) {
+                deleted(How::ParentRemoved)
+            } else if file_above || matches!(node, Node::File { .. }) && puts.keys().any(|other| below(other, path)) {
+                Some(Fate::Replaced { by })
+            } else {
+                match puts.get(path) {
+                    Some(Entry::Put(..)) => Some(Fate::Overwritten { by }),
+                    Some(_) if matches!(node, Node::File { .. }) => Some(Fate::Replaced { by }),
+                    _ => None,
+                }
+            };
+            match (fate, node) {
+                (Some(fate), Node::File { born, .. }) => drop(fates.insert((path.clone(), *born), fate)),
+                (Some(_), Node::Other) => {}
+                (None, node) => drop(next.insert(path.clone(), node.clone())),
+            }
+        }
+        for (path, entry) in puts {
+            match entry {
+                Entry::Put(_, content) => drop(next.entry(path).or_insert(Node::File { content: content.clone(), born: by })),
+                _ => drop(next.insert(path, Node::Other)),
+            }
+        }
+        view = next;
+    }
+    for (path, node) in view {
+        if let Node::File { born, .. } = node {
+            fates.insert((path, born), Fate::Present);
+        }
+    }
+    fates
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fates_are_those_of_a_naive_overlay(layers in prop::collection::vec(layer(), 1..6)) {
+        let image = layers.iter().fold(TestImage::new(), |image, entries| image.entries(entries));
+        let scanned = scan(&image.docker_save());
+        let scans: Vec<_> = scanned.images.images[0].layers.iter().map(|l| l.blob.and_then(|blob| scanned.archive.layer(blob))).collect();
+        let mut found = BTreeMap::new();
+        let mut rewrites = Vec::new();
+        for (index, scan) in scans.iter().enumerate() {
+            let scan = scan.expect("a layer");
+            for (entry, record) in scan.entries() {
+                if record.kind == ChangeKind::Put(FileType::Regular) {
+                    let path = String::from_utf8_lossy(scan.path(entry)).into_owned();
+                    let life = life(&scans, index, entry);
+                    rewrites.extend(life.rewritten_in.iter().map(|later| (path.clone(), *later)));
+                    found.insert((path, index), life.fate);
+                }
+            }
+        }
+        found.retain(|version, _| !rewrites.contains(version));
+        prop_assert_eq!(found, oracle(&layers));
+    }
+}
