@@ -1,6 +1,6 @@
 //! An archive that was read: its blobs, each scanned as what its bytes say it is, and the links between their names.
 //!
-//! What a blob is *for* (layer, config, manifest) is decided later, by [`crate::image`].
+//! What a blob is *for* (layer, config, manifest) is decided later, when the manifests are known.
 
 use crate::digest::Digest;
 use crate::error::Problem;

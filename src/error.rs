@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The target does not exist or cannot be opened.
-    #[error("cannot open {target}: {source}")]
+    #[error("cannot open {target}")]
     Open {
         /// What was asked for.
         target: String,
@@ -14,7 +14,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Reading stopped before anything was known.
-    #[error("cannot read {target}: {source}")]
+    #[error("cannot read {target}")]
     Read {
         /// What was asked for.
         target: String,

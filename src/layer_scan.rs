@@ -73,6 +73,10 @@ pub struct Coverage {
     pub bytes_scanned: u64,
     /// Regular files among the entries.
     pub files: u64,
+    /// Files that are archives or compressed, and were searched as they are.
+    pub nested: u64,
+    /// Their bytes.
+    pub nested_bytes: u64,
 }
 
 impl std::ops::AddAssign for Coverage {
@@ -80,6 +84,8 @@ impl std::ops::AddAssign for Coverage {
         self.bytes_read += other.bytes_read;
         self.bytes_scanned += other.bytes_scanned;
         self.files += other.files;
+        self.nested += other.nested;
+        self.nested_bytes += other.nested_bytes;
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
 use crate::digest::ContentHasher;
+use crate::layer::compression::Compression;
 use crate::layer_scan::Place;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -79,6 +80,8 @@ pub struct Packer<F: FnMut(Batch) -> Batch> {
     swap: F,
     /// Bytes that were packed, each once.
     pub scanned: u64,
+    /// Files that are archives or compressed themselves: how many, and their bytes. They are searched as they are.
+    pub nested: (u64, u64),
 }
 
 impl<F: FnMut(Batch) -> Batch> Packer<F> {
@@ -88,7 +91,7 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
     }
 
     fn with_capacity(capacity: usize, swap: F) -> Self {
-        Packer { batch: Batch::default(), capacity, swap, scanned: 0 }
+        Packer { batch: Batch::default(), capacity, swap, scanned: 0, nested: (0, 0) }
     }
 
     /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
@@ -119,16 +122,22 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
             whole: true,
             medium: Medium::Text,
         };
+        let mut nested = false;
         loop {
             let before = self.batch.bytes.len();
             let read = fill(&mut self.batch.bytes, self.capacity, reader);
             hasher.update(&self.batch.bytes[before..]);
-            self.scanned += (self.batch.bytes.len() - before) as u64;
+            let packed = (self.batch.bytes.len() - before) as u64;
+            self.scanned += packed;
             let end = self.batch.bytes.len();
             piece.window.end = end;
             if piece.offset == 0 && piece.whole {
+                let start = &self.batch.bytes[piece.window.clone()];
+                nested = is_archive(start);
+                self.nested.0 += u64::from(nested);
                 piece.medium = Medium::sniff(&self.batch.bytes[piece.window.clone()]);
             }
+            self.nested.1 += if nested { packed } else { 0 };
             if !matches!(read, Ok(true)) {
                 piece.own.end = end;
                 self.push(&piece, path);
@@ -184,6 +193,16 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         self.batch.bytes.extend_from_slice(&carry);
         next
     }
+}
+
+/// True for what is packed once more: the compressions that layers know, zip and its kin, ar, tar.
+fn is_archive(start: &[u8]) -> bool {
+    Compression::sniff(start) != Compression::None
+        || start.starts_with(b"PK\x03\x04")
+        || start.starts_with(b"!<arch>\n")
+        || start.get(257..262) == Some(b"ustar")
+        || start.starts_with(b"7z\xbc\xaf\x27\x1c")
+        || start.starts_with(b"\xed\xab\xee\xdb")
 }
 
 /// Reads until `bytes` has `capacity` bytes (`true`) or the reader ends (`false`).

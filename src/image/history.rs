@@ -74,6 +74,17 @@ pub fn split_arguments(text: &str) -> Option<(&str, &str)> {
     Some((rest[..at].trim_end(), &rest[at..]))
 }
 
+/// The name of the build argument whose value stands at `offset` of a `created_by`.
+pub fn argument_at(created_by: &str, offset: usize) -> Option<&str> {
+    let bar = if created_by.starts_with('|') { 0 } else { created_by.find(" |")? + 1 };
+    let (arguments, _) = split_arguments(&created_by[bar..])?;
+    let end = bar + created_by[bar..].find(arguments)? + arguments.len();
+    let before = created_by.get(..offset).filter(|_| offset < end)?;
+    let assignment = before.rfind('=')?;
+    let name = before[..assignment].rsplit(' ').next()?;
+    (!name.is_empty()).then_some(name)
+}
+
 /// Instructions that can change files.
 fn writes_files(step: &Step) -> bool {
     ["RUN ", "COPY ", "ADD ", "WORKDIR "].iter().any(|word| step.instruction.starts_with(word))
@@ -130,6 +141,8 @@ mod tests {
         ] {
             assert_eq!(instruction(created_by, "Imported from -"), expected);
         }
+        assert_eq!(argument_at("RUN |2 A=x TOKEN=y /bin/sh -c make z=1", 17), Some("TOKEN"));
+        assert_eq!(argument_at("|1 TOKEN=y /bin/sh -c make z=1", 29), None);
         assert_eq!(split_arguments("|2 A=x B=y z /bin/sh -c make"), Some(("A=x B=y z", "/bin/sh -c make")));
     }
 

@@ -2,10 +2,14 @@
 
 use super::redact::redact;
 use super::retrieve;
-use super::{CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, ProblemEntry, Report, SecretEntry, Tool};
+use super::{
+    CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, ProblemEntry, Report, SecretEntry, SkippedEntry, Tool,
+};
 use crate::archive::{Archive, Content};
 use crate::error::Problem;
 use crate::finding::{Finding, Location, State};
+use crate::image::history;
+use crate::image::metadata::Kind;
 use crate::image::{Image, Images};
 use crate::layer_scan::Coverage;
 use crate::policy::{FailOn, Verdict};
@@ -13,6 +17,9 @@ use crate::rules::{Confidence, RuleSet};
 use crate::text::exact;
 use crate::timeline::{Fate, How};
 use base64::Engine;
+
+/// Why something is in the ledger of what was skipped.
+const NESTED: &str = "an archive or compressed file within a layer: its bytes were searched as they are, it was not unpacked";
 
 /// One target, scanned.
 pub struct Scanned {
@@ -168,12 +175,17 @@ impl One<'_> {
                 };
                 (entry, at)
             }
-            Location::Metadata { kind, blob, pointer, step, at, .. } => {
+            Location::Metadata { kind, blob, pointer, step, name, at } => {
                 let entry = LocationEntry {
                     kind: kind.as_str().to_owned(),
                     blob: member(*blob),
                     pointer: Some(pointer.clone()),
                     step: *step,
+                    name: match kind {
+                        Kind::Env | Kind::Label => Some(name.rsplit('/').next().unwrap_or(name).to_owned()),
+                        Kind::History => self.build_argument(*blob, pointer, at.offset),
+                        _ => None,
+                    },
                     ..LocationEntry::default()
                 };
                 (entry, at)
@@ -181,6 +193,12 @@ impl One<'_> {
         };
         (entry.line, entry.column, entry.offset) = (at.line, at.column, at.offset);
         entry
+    }
+
+    /// The build argument whose value stands at `offset` of an entry of the history.
+    fn build_argument(&self, blob: usize, pointer: &str, offset: u64) -> Option<String> {
+        let text = self.scanned.archive.document(blob)?.pointer(pointer)?.as_str()?;
+        history::argument_at(text, usize::try_from(offset).ok()?).map(str::to_owned)
     }
 
     fn problems(&self, report: &mut Report) {
@@ -231,13 +249,16 @@ impl One<'_> {
                     entry.layers += u64::from(*tar);
                 }
                 Content::Document(_) => {
-                    all += Coverage { bytes_read: blob.stored_size, bytes_scanned: blob.stored_size, files: 0 };
+                    all += Coverage { bytes_read: blob.stored_size, bytes_scanned: blob.stored_size, ..Coverage::default() };
                 }
             }
         }
         entry.bytes_read += all.bytes_read;
         entry.bytes_scanned += all.bytes_scanned;
         entry.files += all.files;
+        if all.nested > 0 {
+            entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.nested, bytes: all.nested_bytes });
+        }
     }
 }
 

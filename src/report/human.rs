@@ -14,7 +14,7 @@ const MOST_PROBLEMS: usize = 12;
 
 /// Writes the whole report.
 pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { report, style, out };
+    let mut page = Page { report, style, out, told: Vec::new() };
     page.images()?;
     for group in groups(report) {
         page.secret(&group)?;
@@ -41,6 +41,8 @@ struct Page<'a> {
     report: &'a Report,
     style: Style,
     out: &'a mut dyn Write,
+    /// What was said of the last place: several secrets of one file share it.
+    told: Vec<(&'static str, String)>,
 }
 
 impl Page<'_> {
@@ -99,34 +101,23 @@ impl Page<'_> {
     }
 
     fn place(&mut self, finding: &FindingEntry) -> io::Result<()> {
-        let state = finding.fate.state.as_str();
         let strip = self.strip(finding);
         let image = match finding.image {
             Some(index) if self.report.images.len() > 1 => format!("[{index}] "),
             _ => String::new(),
         };
-        let width = self.style.width;
         writeln!(self.out, "    {strip}{image}{}  {}", sanitise(&location(finding)), self.fate(finding))?;
-        if let (Some(layer), "file") = (finding.location.layer, finding.location.kind.as_str()) {
-            let text = format!("layer {layer}: {}", came_from(finding));
-            writeln!(self.out, "      in   {}", self.dim(&shorten(&sanitise(&text), width.saturating_sub(11))))?;
+        let told = life_lines(finding);
+        if self.told == told {
+            return Ok(());
         }
-        if let Some(by) = finding.fate.by_layer {
-            let text = format!("layer {by}: {}", finding.fate.by_instruction.as_deref().unwrap_or("unknown instruction"));
-            writeln!(self.out, "      out  {}", self.dim(&shorten(&sanitise(&text), width.saturating_sub(11))))?;
+        let width = self.style.width.saturating_sub(11);
+        for (label, text) in &told {
+            // A command is to be copied: it is never cut.
+            let text = if *label == "get" { sanitise(text) } else { self.dim(&shorten(&sanitise(text), width)) };
+            writeln!(self.out, "      {label:<4} {text}")?;
         }
-        if !finding.also_visible.is_empty() {
-            let text = sanitise(&finding.also_visible.join(", "));
-            writeln!(
-                self.out,
-                "      {} {}",
-                self.paint(AnsiColor::Yellow, false, "also visible as"),
-                shorten(&text, width.saturating_sub(22))
-            )?;
-        }
-        if let (Some(command), false) = (&finding.retrieve, state == "config") {
-            writeln!(self.out, "      get  {}", sanitise(command))?;
-        }
+        self.told = told;
         Ok(())
     }
 
@@ -214,6 +205,13 @@ impl Page<'_> {
         );
         let complete = if report.complete { "everything was read" } else { "NOT everything could be read: see the problems above" };
         writeln!(self.out, "read {read}; {complete}")?;
+        for skipped in &coverage.skipped {
+            writeln!(
+                self.out,
+                "{}",
+                self.dim(&format!("{} ({}): {}", plural(skipped.count as usize, "file"), bytes(skipped.bytes), skipped.reason))
+            )?;
+        }
         writeln!(self.out, "verdict: {}", self.verdict())?;
         match self.next() {
             Some(next) => writeln!(self.out, "next: {}", sanitise(&next)),
@@ -246,6 +244,40 @@ impl Page<'_> {
     }
 }
 
+/// What brought a file in, what took it out, where else it is, and how to get it back.
+fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if finding.location.kind != "file" {
+        return lines;
+    }
+    if let Some(layer) = finding.location.layer {
+        lines.push(("in", format!("layer {layer}: {}", short_digests(&came_from(finding)))));
+    }
+    if let Some(by) = finding.fate.by_layer {
+        let instruction = finding.fate.by_instruction.as_deref().unwrap_or("unknown instruction");
+        lines.push(("out", format!("layer {by}: {}", short_digests(instruction))));
+    }
+    if !finding.also_visible.is_empty() {
+        lines.push(("also", format!("visible as {}", finding.also_visible.join(", "))));
+    }
+    if let Some(reason) = &finding.engine_dependent {
+        lines.push(("but", reason.clone()));
+    }
+    lines.extend(finding.retrieve.iter().map(|command| ("get", command.clone())));
+    lines
+}
+
+/// `COPY file:af3c6b76dc19… in /app`: the classic builder's digests, cut to what a person can compare.
+fn short_digests(instruction: &str) -> String {
+    let short = |word: &str| match word.split_once(':') {
+        Some((kind @ ("file" | "dir" | "multi"), digest)) if digest.len() == 64 && digest.is_ascii() => {
+            format!("{kind}:{}…", &digest[..12])
+        }
+        _ => word.to_owned(),
+    };
+    instruction.split(' ').map(short).collect::<Vec<_>>().join(" ")
+}
+
 fn location(finding: &FindingEntry) -> String {
     let at = &finding.location;
     match (&at.path, &at.pointer) {
@@ -256,7 +288,11 @@ fn location(finding: &FindingEntry) -> String {
             format!("{blob}{path}{inner}{xattr}:{}:{}", at.line, at.column)
         }
         (None, Some(pointer)) => match (&at.kind[..], &finding.instruction) {
-            ("history", Some(instruction)) => format!("history step {}: {}", at.step.unwrap_or_default(), shorten(instruction, 60)),
+            ("history", Some(instruction)) => {
+                let argument = at.name.as_ref().map(|name| format!(", build argument {name} of")).unwrap_or_else(|| ":".to_owned());
+                format!("history step {}{argument} {}", at.step.unwrap_or_default(), shorten(instruction, 60))
+            }
+            (kind @ ("env" | "label"), _) if at.name.is_some() => format!("{kind} {}", at.name.as_deref().unwrap_or_default()),
             (kind, _) => format!("{kind} {}{pointer}", at.blob.as_ref().map(|b| format!("{b} ")).unwrap_or_default()),
         },
         (None, None) => String::new(),

@@ -182,6 +182,9 @@ pub struct LocationEntry {
     /// JSON pointer in the document.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pointer: Option<String>,
+    /// What it is called there: a variable, a label, a build argument.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
     /// The step of the history, from 0.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub step: Option<usize>,

@@ -194,6 +194,7 @@ impl Walker {
         let LayerWalk { mut scan, links, mut packer } = walk;
         packer.flush();
         scan.coverage.bytes_scanned = packer.scanned;
+        (scan.coverage.nested, scan.coverage.nested_bytes) = packer.nested;
         drop(packer);
         collect(&mut scan, results.into_iter().flatten());
         scan.finish(&links);
