@@ -1,4 +1,31 @@
-//! pentimento
+//! pentimento finds the secrets that a container image still remembers: in every layer, also in files that a later layer deleted,
+//! overwrote or hid, in the configuration and in the history.
+//!
+//! One idea carries the program:
+//!
+//! > A layer's scan is a pure function of (layer bytes, rules, limits). A file's fate is a pure function of the ordered layer scans.
+//!
+//! ```text
+//!  bytes                  one layer, no knowledge of its image              one image, pure              words
+//!  source ──► archive ──► layer ───► content ───► detect ══► LayerScan ──► timeline ──► finding ──► policy ──► report
+//! ```
+//!
+//! Data flows left to right; a module imports only what stands to its left (`tests/tidy.rs` holds the order). In reading order:
+//! [`source`], [`layer`], [`rules`], [`detect`], [`content`], [`layer_scan`], [`archive`], [`scan`], [`image`], [`timeline`],
+//! [`finding`], [`policy`], [`report`]; the leaves are [`error`], [`digest`], [`secret`] and [`text`].
+//!
+//! ```no_run
+//! use pentimento::{detect::Detector, finding, image, rules::RuleSet, scan, source::Source};
+//!
+//! let detector = Detector::new(RuleSet::builtin()?)?;
+//! let archive = scan::scan(Source::open("image.tar")?, &detector, 4, &scan::Progress::default())?;
+//! let images = image::images(&archive);
+//! for finding in finding::assemble(&archive, &images, &detector) {
+//!     println!("{} {:?} {:?}", finding.secret, finding.location, finding.state);
+//! }
+//! # Ok::<(), pentimento::Error>(())
+//! ```
+
 pub mod archive;
 pub mod content;
 pub mod detect;
@@ -16,4 +43,5 @@ pub mod secret;
 pub mod source;
 pub mod text;
 pub mod timeline;
+
 pub use error::Error;

@@ -23,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Search saved images: every layer, config and history, also what later layers deleted
+    #[command(after_help = EXIT_CODES)]
     Scan(scan::Args),
     /// List, show and check rules
     #[command(subcommand)]
