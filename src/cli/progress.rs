@@ -1,9 +1,10 @@
 //! The progress bar, on a terminal, for scans that take long.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pentimento::report::human::bytes;
 use pentimento::scan::Progress;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a scan may take before a bar appears, and how often it is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -25,6 +26,7 @@ pub fn show<T>(wanted: bool, progress: &Progress, work: impl FnOnce() -> T) -> T
 }
 
 fn draw(progress: &Progress, done: &AtomicBool) {
+    let started = Instant::now();
     for _ in 0..PATIENCE {
         std::thread::park_timeout(TICK);
         if done.load(Ordering::Relaxed) {
@@ -34,17 +36,15 @@ fn draw(progress: &Progress, done: &AtomicBool) {
     let total = progress.total.load(Ordering::Relaxed);
     let bar = if total > 0 { ProgressBar::new(total) } else { ProgressBar::new_spinner() };
     bar.set_draw_target(ProgressDrawTarget::stderr());
-    let template = if total > 0 {
-        "{bar:30} {bytes}/{total_bytes}  {msg}  {binary_bytes_per_sec}  {eta}"
-    } else {
-        "{spinner} {bytes}  {msg}  {binary_bytes_per_sec}"
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    if let Ok(style) = ProgressStyle::with_template(if total > 0 { "{bar:30} {msg}" } else { "{spinner} {msg}" }) {
         bar.set_style(style);
     }
     while !done.load(Ordering::Relaxed) {
-        bar.set_position(progress.bytes.load(Ordering::Relaxed));
-        bar.set_message(format!("{} blobs", progress.blobs.load(Ordering::Relaxed)));
+        let (read, layers) = (progress.bytes.load(Ordering::Relaxed), progress.layers.load(Ordering::Relaxed));
+        let of = if total > 0 { format!(" of {}", bytes(total)) } else { String::new() };
+        let rate = (read as f64 / started.elapsed().as_secs_f64()) as u64;
+        bar.set_position(read);
+        bar.set_message(format!("{}{of}, {layers} layers done, {}/s", bytes(read), bytes(rate)));
         std::thread::park_timeout(TICK);
     }
     bar.finish_and_clear();

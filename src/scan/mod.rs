@@ -5,7 +5,7 @@
 
 mod walk;
 
-use crate::archive::{Archive, Blob, Link};
+use crate::archive::{Archive, Blob, Content, Link};
 use crate::content::Batch;
 use crate::detect::{Detector, Match};
 use crate::error::{Code, Error, Problem};
@@ -26,8 +26,16 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Stored bytes in all, where that is known; else 0.
     pub total: AtomicU64,
-    /// Blobs that were finished.
-    pub blobs: AtomicU64,
+    /// Layers that were finished.
+    pub layers: AtomicU64,
+}
+
+impl Progress {
+    fn finished(&self, blob: &Blob) {
+        if matches!(blob.content, Content::Layer { tar: true, .. }) {
+            self.layers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A batch on its way to a matcher, and where the matches go.
@@ -110,6 +118,7 @@ fn one_member(walker: &mut Walker, members: &Members, member: &Member, (offset, 
         Err(e) => (Box::new(io::empty()), Some(Problem::new(Code::ReadFailed, format!("a blob cannot be opened: {e}")))),
     };
     let mut blob = walker.blob(&member.name, size, Counted { inner: reader, progress });
+    progress.finished(&blob);
     blob.offset = Some(offset);
     blob.add_problems(failed);
     blob
@@ -135,6 +144,7 @@ fn stream(reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> R
             Kind::Regular => {
                 let mut blob = walker.blob(&name, header.size, &mut tar);
                 blob.offset = Some(header.offset);
+                progress.finished(&blob);
                 blobs.push(blob);
             }
             Kind::Symlink => links.push((name, Link::Symbolic(header.link))),
