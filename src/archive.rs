@@ -22,6 +22,8 @@ pub struct Blob {
     pub offset: Option<u64>,
     /// How it is packed, outermost first.
     pub packing: Vec<Compression>,
+    /// What was wrong with its stored bytes; what is wrong within a layer is in its scan.
+    pub problems: Vec<Problem>,
     /// What is in it.
     pub content: Content,
 }
@@ -111,6 +113,12 @@ impl Archive {
         names
     }
 
+    /// Everything that is wrong with a blob's bytes.
+    pub fn problems_of(&self, blob: usize) -> impl Iterator<Item = &Problem> {
+        let scan = self.layer(blob).map(|scan| &scan.problems[..]).unwrap_or_default();
+        self.blobs[blob].problems.iter().chain(scan)
+    }
+
     /// The document in a blob.
     pub fn document(&self, blob: usize) -> Option<&serde_json::Value> {
         match &self.blobs.get(blob)?.content {
@@ -124,15 +132,6 @@ impl Archive {
         match &self.blobs.get(blob)?.content {
             Content::Layer { scan, .. } => Some(scan),
             Content::Document(_) => None,
-        }
-    }
-}
-
-impl Blob {
-    /// Adds problems to the blob's scan; a document has none of its own.
-    pub fn add_problems(&mut self, problems: impl IntoIterator<Item = Problem>) {
-        if let Content::Layer { scan, .. } = &mut self.content {
-            scan.problems.extend(problems);
         }
     }
 }

@@ -224,18 +224,14 @@ impl One<'_> {
             }
             for (layer, blob) in image.layers.iter().enumerate().filter_map(|(l, layer)| Some((l, layer.blob?))) {
                 if told.insert(blob) {
-                    for problem in self.scanned.archive.layer(blob).map(|s| &s.problems[..]).unwrap_or_default() {
-                        add(problem, Some(index), Some(layer));
-                    }
+                    self.scanned.archive.problems_of(blob).for_each(|problem| add(problem, Some(index), Some(layer)));
                 }
             }
         }
-        for (blob, scan) in self.scanned.archive.blobs.iter().enumerate().filter_map(|(b, _)| Some((b, self.scanned.archive.layer(b)?))) {
-            if told.insert(blob) {
-                for problem in &scan.problems {
-                    let name = exact(&self.scanned.archive.blobs[blob].name);
-                    add(&Problem { message: format!("{name}: {}", problem.message), ..problem.clone() }, None, None);
-                }
+        for (blob, content) in self.scanned.archive.blobs.iter().enumerate().filter(|(blob, _)| told.insert(*blob)) {
+            for problem in self.scanned.archive.problems_of(blob) {
+                let message = format!("{}: {}", exact(&content.name), problem.message);
+                add(&Problem { message, ..problem.clone() }, None, None);
             }
         }
     }

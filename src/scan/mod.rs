@@ -120,7 +120,7 @@ fn one_member(walker: &mut Walker, members: &Members, member: &Member, (offset, 
     let mut blob = walker.blob(&member.name, size, Counted { inner: reader, progress });
     progress.finished(&blob);
     blob.offset = Some(offset);
-    blob.add_problems(failed);
+    blob.problems.extend(failed);
     blob
 }
 

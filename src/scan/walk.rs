@@ -111,11 +111,11 @@ impl Walker {
             }
         };
         if let Err(e) = io::copy(&mut stored, &mut io::sink()) {
-            blob.add_problems([Problem::new(Code::ReadFailed, format!("a blob could not be read to its end: {e}"))]);
+            blob.problems.push(Problem::new(Code::ReadFailed, format!("a blob could not be read to its end: {e}")));
         }
         if stored_tally.bytes() < size {
             let message = format!("{} of {size} bytes of a blob are there", stored_tally.bytes());
-            blob.add_problems([Problem::new(Code::Truncated, message)]);
+            blob.problems.push(Problem::new(Code::Truncated, message));
         }
         blob.name = name.to_vec();
         blob.stored = stored_tally.digest();
@@ -224,7 +224,7 @@ fn document(json: &[u8]) -> Option<serde_json::Value> {
 fn raw_blob(scan: LayerScan, packing: Vec<Compression>) -> Blob {
     let nothing = Tally::default();
     let content = Content::Layer { scan, diff_id: nothing.digest(), size: 0, tar: false };
-    Blob { name: Vec::new(), stored: nothing.digest(), stored_size: 0, offset: None, packing, content }
+    Blob { name: Vec::new(), stored: nothing.digest(), stored_size: 0, offset: None, packing, problems: Vec::new(), content }
 }
 
 fn failure(error: &io::Error, stored: &Tally, size: u64) -> Problem {
