@@ -30,7 +30,7 @@ pub fn is_reference(value: &[u8]) -> bool {
             && !lower.starts_with("$2")
         || text.starts_with('<') && text.ends_with('>')
         || holds_braced_name(text)
-        || text.strip_prefix('@').is_some_and(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'))
+        || text.strip_prefix('@').is_some_and(|rest| rest.split(['@', '/']).all(is_constant))
         || text
             .strip_prefix('{')
             .and_then(|t| t.strip_suffix('}'))
@@ -40,6 +40,11 @@ pub fn is_reference(value: &[u8]) -> bool {
         || text.starts_with("__") && text.ends_with("__")
         || text.starts_with('@') && text.ends_with('@')
         || matches!(lower.as_str(), "%s" | "%d" | "%v" | "%q" | "{}" | "{0}" | "%r" | "?")
+}
+
+/// A word in capitals, as templates name what they stand for.
+fn is_constant(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// `{name}` somewhere in the text: a format string.
