@@ -114,6 +114,8 @@ pub struct TarReader<R> {
     content_left: u64,
     padding: u64,
     ended: bool,
+    /// A zero block was seen where a header could stand.
+    marked: bool,
     problems: Vec<Problem>,
 }
 
@@ -130,12 +132,17 @@ impl<R: Skip> TarReader<R> {
     /// A reader that stands at an archive's first header.
     pub fn new(input: R) -> Self {
         let input = Input { inner: input, front: Vec::new(), offset: 0 };
-        TarReader { input, content_left: 0, padding: 0, ended: false, problems: Vec::new() }
+        TarReader { input, content_left: 0, padding: 0, ended: false, marked: false, problems: Vec::new() }
     }
 
     /// What was wrong with the archive so far; taken out.
     pub fn take_problems(&mut self) -> Vec<Problem> {
         std::mem::take(&mut self.problems)
+    }
+
+    /// True if the archive ended with a marker, if only half of one. Engines accept a layer without; whoever saves an image writes one.
+    pub fn has_end_marker(&self) -> bool {
+        self.marked
     }
 
     /// How many bytes of the archive have been passed.
@@ -153,6 +160,7 @@ impl<R: Skip> TarReader<R> {
             let Some(block) = self.read_block()? else { break };
             if block.iter().all(|b| *b == 0) {
                 zero_blocks += 1;
+                self.marked = true;
                 self.ended = zero_blocks == 2;
                 continue;
             }

@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Problem};
 use crate::layer::change::clean;
 use crate::layer::tar::{Kind, Streamed, TarReader};
 use crate::layer_scan::Place;
-use crate::source::{Member, MemberKind, Members, Source};
+use crate::source::{Member, MemberKind, Members, Source, unmarked};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::io::{self, Read};
 use std::sync::Mutex;
@@ -153,6 +153,7 @@ fn stream(reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> R
         }
     }
     problems.extend(tar.take_problems());
+    problems.extend(unmarked(&tar));
     if let Some(tail) = walker.tail(&mut tar) {
         problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
         blobs.push(tail);

@@ -97,12 +97,18 @@ pub fn archive(target: &str, file: File) -> Result<Members, Error> {
         list.push(Member { name: clean(&header.path).0, kind });
     }
     let mut problems = tar.take_problems();
+    problems.extend(unmarked(&tar));
     if let Some(tail) = tail(&file, tar.offset(), size).map_err(read)? {
         let message = format!("{} bytes stand behind the archive's end", size - tar.offset());
         problems.push(Problem::new(Code::TrailingData, message));
         list.push(Member { name: b"#trailing".to_vec(), kind: tail });
     }
     Ok(Members { list, problems, opener: Opener::Ranges(Shared(Arc::new(file))) })
+}
+
+/// An archive of blobs that just ends may lack what followed: that cannot be told from the bytes that are there.
+pub fn unmarked<R: Skip>(tar: &TarReader<R>) -> Option<Problem> {
+    (!tar.has_end_marker()).then(|| Problem::new(Code::Truncated, "the archive has no end marker: it may be cut"))
 }
 
 /// What stands behind the archive's end, if anything but zeros does.

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-pub use file::FileRange;
+pub use file::{FileRange, unmarked};
 
 /// An image archive or layout, opened.
 pub enum Source {

@@ -127,6 +127,20 @@ fn what_cannot_be_read_is_said_and_the_rest_is_reported() {
 }
 
 #[test]
+fn a_cut_archive_is_never_clean() {
+    let dir = temporary();
+    for archive in [clean().docker_save(), clean().oci_archive(Packing::Zstd)] {
+        let end = archive.iter().rposition(|b| *b != 0).expect("bytes");
+        for cut in (1..end).step_by(500) {
+            let path = file(dir.path(), "cut.tar", &archive[..cut]);
+            for run in [run_with(["scan", "-"], &archive[..cut]), run(["scan", &path])] {
+                assert!(matches!(run.code, 2 | 3), "{cut} of {end} bytes: exit {}: {} {}", run.code, run.stdout, run.stderr);
+            }
+        }
+    }
+}
+
+#[test]
 fn hostile_names_do_not_reach_the_terminal() {
     let image = TestImage::new().layer([put("a\x1b[31m\u{202e}/.env", format!("T={}\n", token("hostile")))]);
     let run = run_with(["scan", "-"], &image.docker_save());
