@@ -1,7 +1,7 @@
 //! Findings: the matches of all layers and documents, joined with the images they belong to.
 
 use crate::archive::{Archive, Content};
-use crate::detect::{Detector, Match, Medium, Text};
+use crate::detect::{Detector, Match, Medium, Reason, Text};
 use crate::digest::ContentHash;
 use crate::image::metadata::{self, Kind};
 use crate::image::{Image, Images};
@@ -28,7 +28,7 @@ pub struct Finding {
     /// How sure it is.
     pub confidence: Confidence,
     /// What raised or lowered the confidence.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
     /// Where it is.
     pub location: Location,
     /// What became of it.
@@ -334,7 +334,7 @@ fn known_in(text: &metadata::Text, values: &BTreeMap<Secret, usize>, found: &[Ma
             column: (at - line_start) as u64 + 1,
             secret: value.clone(),
             confidence: Confidence::Medium,
-            reasons: vec!["the same value is in a file of the image".to_owned()],
+            reasons: vec!["the same value is in a file of the image".into()],
         });
     }
     known.sort_by_key(|m| m.offset);
@@ -353,7 +353,7 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
                 let hits = scan.hits.iter().filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)));
                 findings.extend(hits.map(|hit| {
                     let mut finding = file_finding(scan, hit, hit.entry, (None, None, blob));
-                    finding.reasons.push("in a blob that no image of the archive refers to".to_owned());
+                    finding.reasons.push("in a blob that no image of the archive refers to".into());
                     finding
                 }));
             }

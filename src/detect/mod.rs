@@ -78,8 +78,11 @@ pub struct Match {
     /// How sure it is.
     pub confidence: Confidence,
     /// What raised or lowered the confidence.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
 }
+
+/// Why a match is more or less sure.
+pub type Reason = std::borrow::Cow<'static, str>;
 
 /// The rules, ready to search.
 pub struct Detector {
@@ -93,7 +96,7 @@ struct Candidate {
     rule: usize,
     secret: Range<usize>,
     confidence: Confidence,
-    reasons: Vec<String>,
+    reasons: Vec<Reason>,
 }
 
 impl Detector {
@@ -210,7 +213,7 @@ impl Detector {
         let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
         let Some(judged) = assignment::judge(&text.bytes[name], value, &assigned, text.medium) else { return end };
         let confidence = judged.confidence.min(self.rules.rules()[index].confidence);
-        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.to_owned()] });
+        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.into()] });
         end
     }
 
@@ -234,11 +237,11 @@ impl Detector {
         match rule.check.map_or(Outcome::Unknown, |check| check.run(value)) {
             Outcome::Valid(reason) => {
                 confidence = Confidence::High;
-                reasons.push(reason);
+                reasons.push(reason.into());
             }
             Outcome::Invalid(reason) => {
                 confidence = confidence.lowered();
-                reasons.push(reason.to_owned());
+                reasons.push(reason.into());
             }
             Outcome::Other => return false,
             Outcome::Unknown => {}
@@ -247,7 +250,7 @@ impl Detector {
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
         if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {
             confidence = Confidence::Low;
-            reasons.push(reason.to_owned());
+            reasons.push(reason.into());
         }
         found.push(Candidate { rule: index, secret, confidence, reasons });
         true

@@ -148,7 +148,7 @@ impl One<'_> {
             engine_dependent: finding.engine_dependent.map(str::to_owned),
             public: None,
             parts: Vec::new(),
-            reasons: finding.reasons.clone(),
+            reasons: finding.reasons.iter().map(|reason| reason.clone().into_owned()).collect(),
             revoke: rule.revoke.clone(),
         }
     }

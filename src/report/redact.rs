@@ -4,6 +4,8 @@ use super::Report;
 use crate::finding::Finding;
 use crate::rules::Confidence;
 use aho_corasick::{AhoCorasick, MatchKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -38,7 +40,7 @@ const LEAST_OF_LOW: usize = 6;
 
 /// The report with every value of `findings` replaced, also of those findings that it does not list. The image's own digests and the
 /// fields with a fixed vocabulary stay.
-pub fn redact<'a>(report: Report, findings: impl Iterator<Item = &'a Finding>) -> Result<Report, serde_json::Error> {
+pub fn redact<'a>(mut report: Report, findings: impl Iterator<Item = &'a Finding>) -> Result<Report, serde_json::Error> {
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     for finding in findings.filter(|f| f.confidence > Confidence::Low || f.secret.len() >= LEAST_OF_LOW) {
         let text = finding.secret.reveal_text();
@@ -49,8 +51,16 @@ pub fn redact<'a>(report: Report, findings: impl Iterator<Item = &'a Finding>) -
     }
     let Ok(automaton) = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(values.keys()) else { return Ok(report) };
     let redacted: Vec<&str> = values.values().map(String::as_str).collect();
-    let mut document = serde_json::to_value(report)?;
-    walk(&mut document, &automaton, &redacted);
+    // Finding by finding: as one JSON value the whole report would need several times its memory.
+    let findings = std::mem::take(&mut report.findings);
+    let mut report: Report = redact_one(report, &automaton, &redacted)?;
+    report.findings = findings.into_iter().map(|finding| redact_one(finding, &automaton, &redacted)).collect::<Result<_, _>>()?;
+    Ok(report)
+}
+
+fn redact_one<T: Serialize + DeserializeOwned>(part: T, automaton: &AhoCorasick, redacted: &[&str]) -> Result<T, serde_json::Error> {
+    let mut document = serde_json::to_value(part)?;
+    walk(&mut document, automaton, redacted);
     serde_json::from_value(document)
 }
 

@@ -1,5 +1,6 @@
 //! One walk over one blob: unpack, hash, see what it is, and pack the files in it into batches.
 
+use super::hits::Hits;
 use super::{Job, Queue};
 use crate::archive::{Blob, Content};
 use crate::content::{Batch, Packer};
@@ -9,7 +10,7 @@ use crate::error::{Code, Problem};
 use crate::layer::change::{Change, ChangeKind, FileType, clean};
 use crate::layer::compression::{Compression, Decoder};
 use crate::layer::tar::{BLOCK, Header, Skip, Streamed, TarReader, checksum_holds};
-use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
+use crate::layer_scan::{LayerScan, NewEntry, Place, Spelling};
 use crossbeam_channel::unbounded;
 use std::cell::RefCell;
 use std::io::{self, BufReader, Cursor, Read};
@@ -21,8 +22,6 @@ const MAX_DOCUMENT: u64 = 64 << 20;
 const MAX_PACKING: usize = 3;
 /// What is kept of bytes behind a compressed stream.
 const MAX_TRAILING: u64 = 1 << 20;
-/// The most matches that are kept of one blob.
-const MAX_HITS: usize = 200_000;
 
 /// Walks blobs, one after the other.
 pub struct Walker {
@@ -172,10 +171,16 @@ impl Walker {
     /// The walk proper. What cannot be read is a problem of the scan; what was read before is searched.
     fn layer(&mut self, is_tar: bool, reader: impl Read, trailing: &Trailing) -> LayerScan {
         let (found, results) = unbounded::<Vec<(u32, Place, Match)>>();
+        let hits = RefCell::new(Hits::default());
+        let collect = |all: &mut dyn Iterator<Item = Vec<(u32, Place, Match)>>| {
+            all.flatten().for_each(|(entry, place, found)| hits.borrow_mut().add(entry, place, found));
+        };
         let queue = self.queue.clone();
+        let (answers, collect_some) = (results.clone(), collect);
         let swap = move |batch: Batch| {
             // The queue ends only with the scan; a closed one means that a matcher panicked, and that ends the scan.
             let _ = queue.jobs.send(Job { batch, found: found.clone() });
+            collect_some(&mut answers.try_iter());
             queue.empty.try_recv().unwrap_or_default()
         };
         let mut walk = LayerWalk { scan: LayerScan::default(), links: Vec::new(), packer: Packer::new(swap) };
@@ -196,23 +201,12 @@ impl Walker {
         scan.coverage.bytes_scanned = packer.scanned;
         (scan.coverage.nested, scan.coverage.nested_bytes) = packer.nested;
         drop(packer);
-        collect(&mut scan, results.into_iter().flatten());
+        collect(&mut results.into_iter());
+        let (kept, problem) = hits.into_inner().finish();
+        scan.hits = kept;
+        scan.problems.extend(problem);
         scan.finish(&links);
         scan
-    }
-}
-
-fn collect(scan: &mut LayerScan, found: impl Iterator<Item = (u32, Place, Match)>) {
-    let mut left_out = 0u64;
-    for (entry, place, found) in found {
-        if scan.hits.len() < MAX_HITS {
-            scan.hits.push(FileHit { entry, place, found });
-        } else {
-            left_out += 1;
-        }
-    }
-    if left_out > 0 {
-        scan.problems.push(Problem::new(Code::LimitReached, format!("more than {MAX_HITS} matches in one blob: {left_out} are left out")));
     }
 }
 
