@@ -11,16 +11,16 @@ mod prefilter;
 mod value;
 
 use crate::rules::check::Outcome;
-use crate::rules::{Confidence, MAX_AFTER, Reach, Rule, RuleSet, Severity, Window};
+use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Severity, Window};
 use crate::secret::Secret;
 use prefilter::{Prefilter, Target};
 use regex_automata::{Anchored, Input};
 use std::ops::Range;
 
-/// How many bytes to the left of a window a match may need.
-pub const LEFT_CONTEXT: usize = 4 << 10;
 /// How many bytes to the right of its begin a match may need.
-pub const RIGHT_CONTEXT: usize = MAX_AFTER + (2 << 10);
+pub const RIGHT_CONTEXT: usize = MAX_AFTER + MAX_BEFORE;
+/// How many bytes to the left of a match may matter: another one that begins there and reaches over it.
+pub const LEFT_CONTEXT: usize = RIGHT_CONTEXT;
 
 /// A text to search.
 #[derive(Debug, Clone)]
@@ -117,8 +117,8 @@ impl Detector {
         let mut found = Vec::new();
         self.at_literals(text, &mut found);
         self.in_files(text, &mut found);
-        found.retain(|c| text.own.contains(&c.secret.start));
-        let winners = self.winners(found);
+        let mut winners = self.winners(found);
+        winners.retain(|c| text.own.contains(&c.secret.start));
         positions(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]))
     }
 

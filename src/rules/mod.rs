@@ -6,7 +6,7 @@ mod compile;
 pub mod sample;
 mod spec;
 
-pub use compile::{MAX_AFTER, Name, Reach, Rule, Window, try_regex};
+pub use compile::{MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};
 pub use spec::{Example, ValueSpec};
 
 use crate::digest::Digest;
