@@ -20,6 +20,10 @@ pub struct Blob {
     pub stored_size: u64,
     /// Where its bytes begin in the archive, where that can be told.
     pub offset: Option<u64>,
+    /// SHA-256 of the uncompressed bytes: what a config calls the diff_id, where the blob is a layer.
+    pub diff_id: Digest,
+    /// Uncompressed size in bytes.
+    pub size: u64,
     /// How it is packed, outermost first.
     pub packing: Vec<Compression>,
     /// What was wrong with its stored bytes; what is wrong within a layer is in its scan.
@@ -35,10 +39,6 @@ pub enum Content {
     Layer {
         /// What was found.
         scan: LayerScan,
-        /// SHA-256 of the uncompressed bytes.
-        diff_id: Digest,
-        /// Uncompressed size in bytes.
-        size: u64,
         /// Whether it is a tar.
         tar: bool,
     },

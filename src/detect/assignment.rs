@@ -87,8 +87,10 @@ pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium, code: bool)
     if operator == Operator::Colon {
         cursor.skip_type();
     }
+    // `PGPASSWORD=x psql …`: what follows is a command, not a part of an expression.
+    let shell = operator == Operator::Equals && bytes.get(name.end) == Some(&b'=') && constant(&bytes[name.clone()]);
     let query = matches!(before, Some(b'?' | b'&'));
-    let form = Form { flag, json: quoted_name, query, metadata: medium == Medium::Metadata };
+    let form = Form { line_of_its_own: flag || shell || medium == Medium::Metadata, json: quoted_name, query };
     cursor.value(form).filter(|assigned| assigned.delimited || !code || flag || query)
 }
 
@@ -99,10 +101,10 @@ fn constant(name: &[u8]) -> bool {
 
 /// What is known of the surroundings of a value that has no quotes.
 struct Form {
-    flag: bool,
+    /// Whatever stands behind it on the line does not make it an expression.
+    line_of_its_own: bool,
     json: bool,
     query: bool,
-    metadata: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -199,7 +201,7 @@ impl Cursor<'_> {
             end -= 1;
         }
         let after = self.bytes[start + length..].iter().find(|b| !b" \t\r".contains(b));
-        let ends_line = form.metadata || form.flag || matches!(after, None | Some(b'\n' | b'#'));
+        let ends_line = form.line_of_its_own || matches!(after, None | Some(b'\n' | b'#'));
         (length < LONGEST && end > start).then_some(Assigned { value: start..end, delimited: false, ends_line })
     }
 
@@ -293,7 +295,8 @@ fn is_random_letters(value: &[u8]) -> bool {
     let pairs = |test: fn(u8, u8) -> bool| value.windows(2).filter(|w| test(w[0], w[1])).count();
     let capitals = pairs(|a, b| a.is_ascii_uppercase() && b.is_ascii_uppercase());
     let turns = pairs(|a, b| a.is_ascii_uppercase() != b.is_ascii_uppercase());
-    value.len() >= 16 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * 3
+    let enough = if value.len() >= 16 { 3 } else { 4 };
+    value.len() >= 10 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * enough
 }
 
 /// A pattern, not a value.
@@ -363,6 +366,7 @@ mod tests {
             "<add key=\"password\" value=\"aB3!xY9q\"/>",
             "mysql --password=aB3!xY9q db",
             "mysql --password aB3!xY9q",
+            "DB_PASSWORD=aB3!xY9q psql -h db",
             "[\"--user=x\",\"--password=aB3!xY9q\"]",
             "https://h/?user=x&password=aB3!xY9q&z=1",
         ] {
@@ -400,8 +404,9 @@ mod tests {
 
     #[test]
     fn random_letters_are_no_words() {
-        assert!(is_random_letters(b"DFvAhCIXcgCFPAuyxDuEFO"));
-        for word in ["PassWordMustBeAtLeastSixChars", "correcthorsebatterystaple", "XMLHttpRequestFactoryBean"] {
+        assert!(is_random_letters(b"DFvAhCIXcgCFPAuyxDuEFO") && is_random_letters(b"kEMKdPAOqRtr"));
+        for word in ["PassWordMustBeAtLeastSixChars", "correcthorsebatterystaple", "XMLHttpRequestFactoryBean", "XMLHttpReq", "mypassword"]
+        {
             assert!(!is_random_letters(word.as_bytes()), "{word}");
         }
     }

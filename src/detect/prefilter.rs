@@ -69,6 +69,7 @@ const QUALIFIERS: &[&str] = &[
     "main",
     "ro",
     "rw",
+    "v",
 ];
 
 impl Prefilter {

@@ -21,7 +21,7 @@ pub fn images(archive: &Archive, found: &mut Images) {
             }
             Some(Value::Object(_)) => {} // One manifest of its own: the `dir:` layout.
             Some(_) => found.problems.push(Problem::new(Code::InvalidDocument, "manifest.json lists no image")),
-            None => found.problems.push(Problem::new(Code::InvalidDocument, "manifest.json is not JSON")),
+            None => found.problems.push(Problem::new(Code::InvalidDocument, "manifest.json is no JSON that lists images")),
         }
     }
 }

@@ -76,7 +76,8 @@ pub fn images(archive: &Archive) -> Images {
     for image in &found.images {
         used.extend(image.config);
         used.extend(&image.manifests);
-        used.extend(image.layers.iter().filter_map(|layer| layer.blob));
+        // A document in a layer's place is searched with those that no image uses.
+        used.extend(image.layers.iter().filter_map(|layer| layer.blob).filter(|blob| archive.layer(*blob).is_some()));
     }
     found.unreferenced = (0..archive.blobs.len()).filter(|blob| !used.contains(blob) && !is_furniture(archive, *blob)).collect();
     found
@@ -132,9 +133,7 @@ fn mismatch(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Opt
     let Some(blob) = listed.blob.map(|blob| &archive.blobs[blob]) else {
         return Some(Problem::new(Code::LayerMissing, format!("the layer {name} is not in this input")));
     };
-    let Content::Layer { diff_id: actual, tar, .. } = &blob.content else {
-        return Some(Problem::new(Code::NotATar, format!("the layer {name} is JSON, not a tar")));
-    };
+    let actual = &blob.diff_id;
     if let Some(expected) = diff_id.filter(|d| d.is_sha256() && *d != actual) {
         return Some(Problem::new(Code::DiffIdMismatch, format!("the layer {name} has the diff_id {actual}, the config says {expected}")));
     }
@@ -144,7 +143,8 @@ fn mismatch(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Opt
             format!("the layer {name} has the digest {}, the manifest says {expected}", blob.stored),
         ));
     }
-    (!tar).then(|| Problem::new(Code::NotATar, format!("the layer {name} is not a tar: its bytes were searched as one file")))
+    let tar = matches!(blob.content, Content::Layer { tar: true, .. });
+    (!tar).then(|| Problem::new(Code::NotATar, format!("the layer {name} is not a tar: it was searched as what it is")))
 }
 
 fn platform(config: &Value) -> Option<String> {

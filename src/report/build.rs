@@ -89,15 +89,11 @@ impl One<'_> {
     fn image(&self, image: &Image) -> ImageEntry {
         let layers = image.layers.iter().enumerate().map(|(index, layer)| {
             let blob = layer.blob.map(|blob| &self.scanned.archive.blobs[blob]);
-            let (computed, size) = match blob.map(|b| &b.content) {
-                Some(Content::Layer { diff_id, size, .. }) => (Some(diff_id), *size),
-                _ => (None, 0),
-            };
             LayerEntry {
                 index,
-                diff_id: layer.diff_id.as_ref().or(computed).map(ToString::to_string),
+                diff_id: layer.diff_id.as_ref().or(blob.map(|b| &b.diff_id)).map(ToString::to_string),
                 blob: blob.map(|b| b.stored.to_string()),
-                size,
+                size: blob.map_or(0, |b| b.size),
                 instruction: instruction(image, index).0,
                 base: false,
             }
@@ -157,16 +153,12 @@ impl One<'_> {
         let member = |blob: usize| finding.image.is_none().then(|| exact(&self.scanned.archive.blobs[blob].name));
         let (mut entry, at) = match &finding.location {
             Location::File { layer, blob, path, xattr, at, .. } => {
-                let diff_id = match &self.scanned.archive.blobs[*blob].content {
-                    Content::Layer { diff_id, .. } => Some(diff_id),
-                    Content::Document(_) => None,
-                };
                 let declared = layer.and_then(|l| image?.layers.get(l)?.diff_id.as_ref());
                 let raw = std::str::from_utf8(path).is_err();
                 let entry = LocationEntry {
                     kind: "file".to_owned(),
                     layer: *layer,
-                    diff_id: declared.or(diff_id).map(ToString::to_string),
+                    diff_id: Some(declared.unwrap_or(&self.scanned.archive.blobs[*blob].diff_id).to_string()),
                     blob: member(*blob),
                     path: Some(exact(path)),
                     path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(path)),

@@ -52,9 +52,11 @@ fn member(target: &str, blob: &Blob) -> Option<String> {
     })
 }
 
-/// A word for a POSIX shell. `None` for what cannot be typed or would be taken for an option.
+/// A word for a POSIX shell. `None` for what cannot be typed, would be taken for an option, or means something to tar (a backslash).
 fn quoted(word: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(word).ok().filter(|t| !t.starts_with('-') && !t.is_empty() && crate::text::sanitise(t) == **t)?;
+    let text = std::str::from_utf8(word)
+        .ok()
+        .filter(|t| !t.starts_with('-') && !t.is_empty() && !t.contains('\\') && crate::text::sanitise(t) == **t)?;
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-:@+,=".contains(&b));
     Some(if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) })
 }
@@ -70,6 +72,7 @@ mod tests {
         assert_eq!(quoted(b"$(rm -rf x)").as_deref(), Some("'$(rm -rf x)'"));
         assert_eq!(quoted(b"-rf"), None);
         assert_eq!(quoted(b"a\nb"), None);
+        assert_eq!(quoted(b"a\\nb"), None);
         assert_eq!(quoted(b"a\xff"), None);
     }
 }

@@ -16,8 +16,8 @@ use crate::layer_scan::Place;
 use crate::source::{Member, MemberKind, Members, Source, unmarked};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::io::{self, Read};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use walk::Walker;
 
 /// How far a scan is; another thread may read it.
@@ -51,6 +51,18 @@ struct Job {
 struct Queue {
     jobs: Sender<Job>,
     empty: Receiver<Batch>,
+    /// JSON that was read as documents, in bytes: they are kept to the end.
+    documents: Arc<AtomicU64>,
+}
+
+/// All documents of an archive together, in bytes. An ordinary image has a few dozen kB.
+const MAX_DOCUMENTS: u64 = 32 << 20;
+
+impl Queue {
+    /// Whether a document of `size` bytes may be kept.
+    fn allows_document(&self, size: u64) -> bool {
+        self.documents.fetch_add(size, Ordering::Relaxed) + size <= MAX_DOCUMENTS
+    }
 }
 
 /// Scans every blob of `source` with `threads` matchers (at least 1). Fails only if nothing could be read.
@@ -63,7 +75,7 @@ pub fn scan(source: Source, detector: &Detector, threads: usize, progress: &Prog
             let (work, give_back) = (work.clone(), give_back.clone());
             scope.spawn(move || matcher(detector, &work, &give_back));
         }
-        let queue = Queue { jobs, empty };
+        let queue = Queue { jobs, empty, documents: Arc::default() };
         match source {
             Source::Members(members) => Ok(all_members(&members, threads, &queue, progress)),
             Source::Stream(reader) => stream(reader, &queue, progress),

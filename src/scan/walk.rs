@@ -17,9 +17,11 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::rc::Rc;
 
 /// JSON up to this size is read as a document; a larger one is searched as a file, in bytes.
-const MAX_DOCUMENT: u64 = 64 << 20;
+const MAX_DOCUMENT: u64 = 16 << 20;
 /// How often a blob may be packed.
 const MAX_PACKING: usize = 3;
+/// The byte order mark of UTF-8: engines refuse JSON that begins with one, and it says nothing about the rest.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 /// What is kept of bytes behind a compressed stream.
 const MAX_TRAILING: u64 = 1 << 20;
 
@@ -101,31 +103,39 @@ impl Walker {
     /// Scans the blob that `reader` gives, to its end.
     pub fn blob(&mut self, name: &[u8], size: u64, reader: impl Read) -> Blob {
         let (mut stored, stored_tally) = TallyReader::new(reader);
-        let mut blob = match unpack(&mut stored) {
-            Ok(unpacked) => self.unpacked(unpacked, &stored_tally),
+        let mut problems = Vec::new();
+        let (content, packing, tally) = match unpack(&mut stored) {
+            Ok(unpacked) => self.content(unpacked, &stored_tally),
             Err(e) => {
-                let mut scan = LayerScan::default();
-                scan.problems.push(failure(&e, &stored_tally, size));
-                raw_blob(scan, Vec::new())
+                problems.push(failure(&e, &stored_tally, size));
+                (Content::Layer { scan: LayerScan::default(), tar: false }, Vec::new(), Tally::default())
             }
         };
         if let Err(e) = io::copy(&mut stored, &mut io::sink()) {
-            blob.problems.push(Problem::new(Code::ReadFailed, format!("a blob could not be read to its end: {e}")));
+            problems.push(Problem::new(Code::ReadFailed, format!("a blob could not be read to its end: {e}")));
         }
         if stored_tally.bytes() < size {
             let message = format!("{} of {size} bytes of a blob are there", stored_tally.bytes());
-            blob.problems.push(Problem::new(Code::Truncated, message));
+            problems.push(Problem::new(Code::Truncated, message));
         }
-        blob.name = name.to_vec();
-        blob.stored = stored_tally.digest();
-        blob.stored_size = stored_tally.bytes();
-        blob
+        Blob {
+            name: name.to_vec(),
+            stored: stored_tally.digest(),
+            stored_size: stored_tally.bytes(),
+            offset: None,
+            diff_id: tally.digest(),
+            size: tally.bytes(),
+            packing,
+            problems,
+            content,
+        }
     }
 
-    fn unpacked(&mut self, unpacked: Unpacked, stored: &Tally) -> Blob {
+    /// What unpacked bytes are, how they were packed, and the tally of all of them.
+    fn content(&mut self, unpacked: Unpacked, stored: &Tally) -> (Content, Vec<Compression>, Tally) {
         let Unpacked { start, reader, packing, trailing } = unpacked;
         let is_tar = start.is_empty() || start.len() == BLOCK && checksum_holds(&start) || start.iter().all(|b| *b == 0);
-        let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) || start.starts_with(b"\xef\xbb\xbf{");
+        let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) || start.starts_with(BOM);
         let (mut reader, tally) = if packing.is_empty() {
             // Nothing is unpacked: the stored bytes are the layer's, and hashed already.
             (Box::new(Cursor::new(start).chain(reader)) as Box<dyn Read>, stored.clone())
@@ -133,23 +143,26 @@ impl Walker {
             let (reader, tally) = TallyReader::new(Cursor::new(start).chain(reader));
             (Box::new(reader) as Box<dyn Read>, tally)
         };
+        let mut too_much = None;
         if is_json && !is_tar {
             let mut text = Vec::new();
             let read = reader.by_ref().take(MAX_DOCUMENT).read_to_end(&mut text);
-            let json = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-            if let Some(value) = read.ok().and_then(|_| document(json)) {
-                return Blob { packing, content: Content::Document(value), ..raw_blob(LayerScan::default(), Vec::new()) };
+            let json = text.strip_prefix(BOM).unwrap_or(&text);
+            if !self.queue.allows_document(text.len() as u64) {
+                too_much = Some(Problem::new(Code::LimitReached, "the archive holds too much JSON: this was searched as a file"));
+            } else if let Some(value) = read.ok().and_then(|_| serde_json::from_slice(json).ok()) {
+                return (Content::Document(value), packing, tally);
             }
             reader = Box::new(Cursor::new(text).chain(reader));
         }
         let mut scan = self.layer(is_tar, reader, &trailing);
+        scan.problems.extend(too_much);
         if let Some(Compression::Unsupported(name)) = packing.last() {
             let message = format!("compressed with {name}, which is not supported: only the packed bytes were searched");
             scan.problems.push(Problem::new(Code::UnsupportedCompression, message));
         }
         scan.coverage.bytes_read = tally.bytes();
-        let content = Content::Layer { scan, diff_id: tally.digest(), size: tally.bytes(), tar: is_tar };
-        Blob { packing, content, ..raw_blob(LayerScan::default(), Vec::new()) }
+        (Content::Layer { scan, tar: is_tar }, packing, tally)
     }
 
     /// Scans what stands behind the end of a streamed archive, if it is more than zeros.
@@ -208,17 +221,6 @@ impl Walker {
         scan.finish(&links);
         scan
     }
-}
-
-/// One JSON value, and nothing behind it.
-fn document(json: &[u8]) -> Option<serde_json::Value> {
-    serde_json::from_slice(json).ok()
-}
-
-fn raw_blob(scan: LayerScan, packing: Vec<Compression>) -> Blob {
-    let nothing = Tally::default();
-    let content = Content::Layer { scan, diff_id: nothing.digest(), size: 0, tar: false };
-    Blob { name: Vec::new(), stored: nothing.digest(), stored_size: 0, offset: None, packing, problems: Vec::new(), content }
 }
 
 fn failure(error: &io::Error, stored: &Tally, size: u64) -> Problem {

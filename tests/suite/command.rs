@@ -127,6 +127,41 @@ fn what_cannot_be_read_is_said_and_the_rest_is_reported() {
 }
 
 #[test]
+fn archives_that_lie_are_never_clean() {
+    let honest = crate::support::members(&clean().docker_save());
+    let [layer, config, manifest] = [0, 1, 2].map(|at| honest[at].clone());
+    let renamed = |with: &str| {
+        let text = String::from_utf8_lossy(&manifest.1).replace(&layer.0, with).into_bytes();
+        (manifest.0.clone(), text)
+    };
+    let other = crate::support::layer_tar(&[put("other", "x")]);
+    for (what, members, code) in [
+        ("no config", vec![layer.clone(), manifest.clone()], "blob-missing"),
+        ("a config that is no JSON", vec![layer.clone(), (config.0.clone(), b"x".to_vec()), manifest.clone()], "blob-missing"),
+        ("a config without rootfs", vec![layer.clone(), (config.0.clone(), b"{}".to_vec()), manifest.clone()], "invalid-document"),
+        ("a layer that is JSON", vec![(layer.0.clone(), b"{\"a\": 1}".to_vec()), config.clone(), manifest.clone()], "diff-id-mismatch"),
+        ("an empty layer", vec![(layer.0.clone(), vec![]), config.clone(), manifest.clone()], "diff-id-mismatch"),
+        ("no layer", vec![config.clone(), manifest.clone()], "layer-missing"),
+        ("a layer outside", vec![layer.clone(), config.clone(), renamed("../../etc/passwd")], "layer-missing"),
+        ("a layer twice", vec![(layer.0.clone(), other), layer.clone(), config.clone(), manifest.clone()], "duplicate-member"),
+        ("bzip2", vec![(layer.0.clone(), b"BZh91AY&SY....".to_vec()), config.clone(), manifest.clone()], "unsupported-compression"),
+    ] {
+        let run = run_with(["scan", "-", "--format", "json"], &crate::support::archive(&members));
+        let report = run.json();
+        let codes: Vec<&str> = report["problems"].as_array().expect("problems").iter().filter_map(|p| p["code"].as_str()).collect();
+        assert!(run.code == 3 && codes.contains(&code), "{what}: exit {} {codes:?}", run.code);
+    }
+}
+
+#[test]
+fn a_document_in_a_layers_place_is_searched() {
+    let mut members = crate::support::members(&clean().docker_save());
+    members[0].1 = format!("{{\"token\": \"{}\"}}", token("document")).into_bytes();
+    let report = run_with(["scan", "-", "--format", "json"], &crate::support::archive(&members)).json();
+    assert_eq!(report["findings"][0]["location"]["pointer"], "/token", "{report:#}");
+}
+
+#[test]
 fn a_cut_archive_is_never_clean() {
     let dir = temporary();
     for archive in [clean().docker_save(), clean().oci_archive(Packing::Zstd)] {
