@@ -105,6 +105,11 @@ impl Finding {
         matches!(self.state, State::File(Fate::Present) | State::Config { historic: false }) || !self.also_visible.is_empty()
     }
 
+    /// Hidden in one engine and visible in another.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(self.state, State::File(Fate::Deleted { .. })) && self.engine_dependent.is_some()
+    }
+
     /// The layer that hid it.
     pub fn hidden_by(&self) -> Option<usize> {
         match (self.state, &self.location) {

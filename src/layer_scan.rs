@@ -259,7 +259,12 @@ impl LayerScan {
 
     /// True if this layer has a whiteout of exactly `path`.
     pub fn whites_out(&self, path: &[u8]) -> bool {
-        self.has(path, ChangeKind::Whiteout)
+        self.has(path, ChangeKind::Whiteout) || self.has(path, ChangeKind::OverlayWhiteout)
+    }
+
+    /// True if the whiteout of `path` is one that only overlayfs engines understand.
+    pub fn whites_out_by_device(&self, path: &[u8]) -> bool {
+        self.has(path, ChangeKind::OverlayWhiteout) && !self.has(path, ChangeKind::Whiteout)
     }
 
     /// The directory above `path` that this layer makes opaque, if there is one (the root is the empty path).

@@ -33,7 +33,7 @@ impl FailOn {
     fn fails(self, finding: &Finding) -> bool {
         match self {
             FailOn::Any => true,
-            FailOn::Present => finding.is_present(),
+            FailOn::Present => finding.is_present() || finding.is_doubtful(),
             FailOn::Hidden => !finding.is_present(),
             FailOn::None => false,
         }

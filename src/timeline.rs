@@ -88,6 +88,8 @@ pub fn life(layers: &[Option<&LayerScan>], born: usize, entry: u32) -> Life {
     life
 }
 
+const BY_DEVICE: &str = "an overlayfs character device stands for the deletion: engines without overlayfs do not read it so";
+
 /// What one later layer does to a living file.
 enum Step {
     Untouched,
@@ -108,10 +110,15 @@ fn step(layer: &LayerScan, by: usize, path: &[u8], content: Option<ContentHash>,
         return Step::Ended(Fate::Deleted { by, how: How::Opaque });
     }
     if layer.whites_out(path) {
+        if layer.whites_out_by_device(path) {
+            *doubt = Some(BY_DEVICE);
+        }
         return Step::Ended(Fate::Deleted { by, how: How::Whiteout });
     }
     if let Some(parent) = ancestors(path).find(|parent| layer.whites_out(parent)) {
-        if layer.put(parent).is_some() || layer.puts_below(parent) {
+        if layer.whites_out_by_device(parent) {
+            *doubt = Some(BY_DEVICE);
+        } else if layer.put(parent).is_some() || layer.puts_below(parent) {
             *doubt = Some("the directory was whited out and made again in one layer: in overlay engines the old files reappear");
         }
         return Step::Ended(Fate::Deleted { by, how: How::ParentRemoved });

@@ -30,6 +30,8 @@ pub enum ChangeKind {
     Put(FileType),
     /// The path, and all below it, of lower layers is removed.
     Whiteout,
+    /// The same, said with overlayfs' character device 0,0: engines without overlayfs see a device.
+    OverlayWhiteout,
     /// All that lower layers have below the path is hidden.
     Opaque,
     /// AUFS bookkeeping, an invalid whiteout, or an entry without a name: no part of the file system.
@@ -47,15 +49,13 @@ pub struct Change {
     pub traversal: bool,
     /// A whiteout with an impossible target.
     pub invalid_whiteout: bool,
-    /// Whether overlay engines and others disagree about it, and why.
-    pub engine_dependent: Option<&'static str>,
 }
 
 impl Change {
     /// What `header` means.
     pub fn of(header: &Header) -> Change {
         let (path, traversal) = clean(&header.path);
-        let mut change = Change { path, kind: ChangeKind::Nothing, traversal, invalid_whiteout: false, engine_dependent: None };
+        let mut change = Change { path, kind: ChangeKind::Nothing, traversal, invalid_whiteout: false };
         let (dir, base) = split(&change.path);
         if base == OPAQUE {
             change.path = dir.to_vec();
@@ -70,8 +70,7 @@ impl Change {
                 change.kind = ChangeKind::Whiteout;
             }
         } else if header.kind == Kind::CharDevice && header.device == (0, 0) {
-            change.kind = ChangeKind::Whiteout;
-            change.engine_dependent = Some("an overlayfs character device stands for the deletion: not every engine reads it so");
+            change.kind = ChangeKind::OverlayWhiteout;
         } else if !change.path.is_empty() {
             change.kind = ChangeKind::Put(match header.kind {
                 Kind::Regular => FileType::Regular,

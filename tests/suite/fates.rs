@@ -1,6 +1,6 @@
 //! What becomes of a file: a table of small images (formats.md, parts 8 and 9).
 
-use crate::support::{TestImage, dir, fates, hard_link, opaque, put, rm, run_with, symlink, token};
+use crate::support::{TestImage, device, dir, fates, hard_link, opaque, put, rm, run_with, symlink, token};
 
 /// The fates that the program reports, the same from every layout.
 fn reported(image: TestImage) -> Vec<(String, u64, String, Option<u64>)> {
@@ -125,4 +125,26 @@ fn created_and_removed_in_one_step_is_no_finding() {
     let image = TestImage::new().layer([put("a", "x")]).layer([put("b", "y"), rm("c")]);
     let run = run_with(["scan", "-"], &image.docker_save());
     assert_eq!((run.code, reported(image)), (0, vec![]), "{}", run.stdout);
+}
+
+#[test]
+fn where_engines_disagree_it_is_said_and_both_gates_hold() {
+    for (what, second) in [
+        ("device", vec![device("d/a")]),
+        ("device above", vec![device("d")]),
+        ("opaque root", vec![opaque(""), put("x", "y")]),
+        ("made again without a marker", vec![rm("d"), put("d/new", "y")]),
+    ] {
+        let image = TestImage::new().layer([put("d/a", secret())]).entries(&second).docker_save();
+        let report = run_with(["scan", "-", "--format", "json"], &image).json();
+        let finding = &report["findings"][0];
+        assert_eq!(
+            (finding["fate"]["state"].as_str(), finding["engine_dependent"].is_string()),
+            (Some("deleted"), true),
+            "{what}: {finding:#}"
+        );
+        for gate in ["present", "hidden"] {
+            assert_eq!(run_with(["scan", "-", "--fail-on", gate], &image).code, 1, "{what} {gate}");
+        }
+    }
 }

@@ -42,7 +42,7 @@ fn layer() -> impl Strategy<Value = Vec<Entry>> {
 /// The path of an entry that puts something, and whether it is a directory. Markers have none that matters.
 fn target(entry: &Entry) -> (String, bool) {
     match entry {
-        Entry::Put(path, _) | Entry::Symlink(path, _) | Entry::HardLink(path, _) => (path.clone(), false),
+        Entry::Put(path, _) | Entry::Symlink(path, _) | Entry::HardLink(path, _) | Entry::Device(path) => (path.clone(), false),
         Entry::Dir(path) => (path.clone(), true),
         Entry::Remove(path) => (format!("\0whiteout of {path}"), true),
         Entry::Opaque(path) => (format!("\0marker in {path}"), true),

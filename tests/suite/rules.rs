@@ -54,3 +54,10 @@ fn list_and_show() {
     assert!(run(["rules", "show", "github-personal-access-token"]).stdout.contains("ghp_"));
     assert_eq!(run(["rules", "show", "nothing"]).code, 2);
 }
+
+#[test]
+fn every_built_in_rule_says_what_it_rejects_and_how_to_revoke() {
+    for rule in pentimento::rules::RuleSet::builtin().expect("rules").rules() {
+        assert!(!rule.reject.is_empty() && rule.revoke.is_some(), "{}", rule.id);
+    }
+}

@@ -20,6 +20,12 @@ pub enum Entry {
     HardLink(String, String),
     Remove(String),
     Opaque(String),
+    /// A character device 0,0.
+    Device(String),
+}
+
+pub fn device(path: &str) -> Entry {
+    Entry::Device(path.into())
 }
 
 pub fn put(path: &str, content: impl AsRef<[u8]>) -> Entry {
@@ -210,8 +216,19 @@ pub fn layer_tar(entries: &[Entry]) -> Vec<u8> {
             Entry::Dir(path) => append(&mut builder, tar::EntryType::Directory, &format!("{path}/"), b"", ""),
             Entry::Symlink(path, target) => append(&mut builder, tar::EntryType::Symlink, path, b"", target),
             Entry::HardLink(path, target) => append(&mut builder, tar::EntryType::Link, path, b"", target),
+            Entry::Device(path) => {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(tar::EntryType::Char);
+                header.set_size(0);
+                header.set_device_major(0).expect("a number");
+                header.set_device_minor(0).expect("a number");
+                builder.append_data(&mut header, path, &b""[..]).expect("memory");
+            }
             Entry::Remove(path) => append(&mut builder, tar::EntryType::Regular, &marker(path, ""), b"", ""),
-            Entry::Opaque(path) => append(&mut builder, tar::EntryType::Regular, &marker(&format!("{path}/.opq"), ".wh."), b"", ""),
+            Entry::Opaque(path) => {
+                let inside = format!("{path}/.opq");
+                append(&mut builder, tar::EntryType::Regular, &marker(inside.trim_start_matches('/'), ".wh."), b"", "");
+            }
         }
     }
     builder.into_inner().expect("memory")
