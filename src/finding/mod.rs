@@ -1,5 +1,7 @@
 //! Findings: the matches of all layers and documents, joined with the images they belong to.
 
+mod known;
+
 use crate::archive::{Archive, Content};
 use crate::detect::{Detector, Match, Medium, Reason, Text};
 use crate::digest::ContentHash;
@@ -10,6 +12,7 @@ use crate::layer_scan::{FileHit, LayerScan, Place};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
 use crate::timeline::{Fate, Life, life};
+use known::KnownValues;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A secret at one place of one image.
@@ -127,7 +130,7 @@ pub fn assemble(archive: &Archive, images: &Images, detector: &Detector) -> Vec<
     for (index, image) in images.images.iter().enumerate() {
         let from = findings.len();
         findings.extend(in_layers(archive, index, image));
-        let values = known_values(&findings[from..]);
+        let values = KnownValues::of(&findings[from..]);
         let texts = metadata::of_image(archive, image);
         findings.extend(in_texts(texts, Some(index), detector, &mut Seen::default(), &values));
     }
@@ -268,22 +271,7 @@ struct Seen {
     told: HashSet<(usize, Secret)>,
 }
 
-/// Values that are worth looking for in the history, and the rule that found them: what a file holds was often written there by an
-/// instruction that shows it.
-fn known_values(findings: &[Finding]) -> BTreeMap<Secret, usize> {
-    const LEAST: usize = 6;
-    const MOST: usize = 256;
-    let known = findings.iter().filter(|f| f.confidence >= Confidence::Medium && (LEAST..=MOST).contains(&f.secret.len()));
-    known.map(|f| (f.secret.clone(), f.rule)).collect()
-}
-
-fn in_texts(
-    texts: Vec<metadata::Text>,
-    image: Option<usize>,
-    detector: &Detector,
-    seen: &mut Seen,
-    values: &BTreeMap<Secret, usize>,
-) -> Vec<Finding> {
+fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detector, seen: &mut Seen, values: &KnownValues) -> Vec<Finding> {
     // `Config` holds `container_config` and other repetitions: it is looked at last, and tells only what is new.
     let (last, first): (Vec<_>, Vec<_>) =
         texts.into_iter().partition(|t| matches!(t.kind, Kind::Config | Kind::Document) || t.pointer.starts_with("/container_config"));
@@ -291,7 +279,7 @@ fn in_texts(
     for (texts, repeats) in [(first, false), (last, true)] {
         for text in texts {
             let mut found = detector.scan(&Text::whole(text.text.as_bytes(), b"", Medium::Metadata));
-            let known = known_in(&text, values, &found);
+            let known = values.matches(&text.text, &found);
             found.retain(|f| {
                 !known.iter().any(|k| k.offset < f.offset + f.secret.len() as u64 && f.offset < k.offset + k.secret.len() as u64)
             });
@@ -318,34 +306,6 @@ fn in_texts(
     findings
 }
 
-/// Values of files that stand in this text, where no rule has found them.
-fn known_in(text: &metadata::Text, values: &BTreeMap<Secret, usize>, found: &[Match]) -> Vec<Match> {
-    let bytes = text.text.as_bytes();
-    let mut known = Vec::new();
-    for (value, rule) in values {
-        let needle = value.reveal();
-        let Some(at) = memchr::memmem::find(bytes, needle) else { continue };
-        let sure = found.iter().filter(|f| f.confidence >= Confidence::Medium);
-        let covered = sure.into_iter().any(|f| (f.offset as usize) < at + needle.len() && at < f.offset as usize + f.secret.len());
-        let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-        if covered || word(at.checked_sub(1).and_then(|i| bytes.get(i))) || word(bytes.get(at + needle.len())) {
-            continue;
-        }
-        let line_start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |i| i + 1);
-        known.push(Match {
-            rule: *rule,
-            offset: at as u64,
-            line: 1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64,
-            column: (at - line_start) as u64 + 1,
-            secret: value.clone(),
-            confidence: Confidence::Medium,
-            reasons: vec!["the same value is in a file of the image".into()],
-        });
-    }
-    known.sort_by_key(|m| m.offset);
-    known
-}
-
 // ---- what no image refers to -------------------------------------------------------------------------------------------------------
 
 fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &[Finding]) -> Vec<Finding> {
@@ -364,7 +324,7 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
             }
             Content::Document(document) => {
                 let texts = metadata::of_document(document, blob);
-                let mut hidden = in_texts(texts, None, detector, &mut seen, &BTreeMap::new());
+                let mut hidden = in_texts(texts, None, detector, &mut seen, &KnownValues::default());
                 hidden.iter_mut().for_each(|finding| finding.state = State::File(Fate::Hidden));
                 findings.extend(hidden);
             }
