@@ -57,8 +57,9 @@ pub struct Life {
     pub engine_dependent: Option<&'static str>,
 }
 
-/// The life of entry `entry` of layer `born` in an image of `layers` (base first; `None` where a layer could not be read).
-pub fn life(layers: &[Option<&LayerScan>], born: usize, entry: u32) -> Life {
+/// The life of entry `entry` of layer `born` in an image of `layers` (base first; `None` where a layer could not be read). With
+/// `by_content`, writing the same content again does not end it.
+pub fn life(layers: &[Option<&LayerScan>], born: usize, entry: u32, by_content: bool) -> Life {
     let mut life = Life { fate: Fate::Present, rewritten_in: Vec::new(), engine_dependent: None };
     let Some(Some(home)) = layers.get(born) else { return life };
     let (path, record) = (home.path(entry), home.entry(entry));
@@ -76,7 +77,7 @@ pub fn life(layers: &[Option<&LayerScan>], born: usize, entry: u32) -> Life {
     }
     for (by, layer) in layers.iter().enumerate().skip(born + 1) {
         let Some(layer) = layer else { continue };
-        match step(layer, by, path, record.content, &mut life.engine_dependent) {
+        match step(layer, by, path, record.content.filter(|_| by_content), &mut life.engine_dependent) {
             Step::Untouched => {}
             Step::Rewritten => life.rewritten_in.push(by),
             Step::Ended(fate) => {

@@ -11,7 +11,7 @@ use crate::layer::change::ChangeKind;
 use crate::layer_scan::{FileHit, LayerScan, Place};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
-use crate::timeline::{Fate, Life, life};
+use crate::timeline::{Fate, Life, life, life as life_of};
 use known::KnownValues;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -147,20 +147,27 @@ fn in_layers(archive: &Archive, index: usize, image: &Image) -> Vec<Finding> {
     let copies = copies(&scans);
     let mut findings = Vec::new();
     // Versions of files that are rewrites of an earlier one: they are told there.
-    let mut rewrites: HashSet<(usize, Vec<u8>)> = HashSet::new();
+    let mut rewrites: HashSet<(usize, Vec<u8>, usize, Secret)> = HashSet::new();
     for (layer, scan) in scans.iter().enumerate() {
         let Some(scan) = scan else { continue };
         let names = other_names(scan);
-        let mut lives: HashMap<u32, Life> = HashMap::new();
+        let mut lives: HashMap<(u32, bool), Life> = HashMap::new();
         let mut said: HashSet<(u32, &Place, usize, &Secret)> = HashSet::new();
         for hit in &scan.hits {
             for entry in [hit.entry].into_iter().chain(names.get(&hit.entry).into_iter().flatten().copied()) {
                 let path = scan.path(entry);
-                if !said.insert((entry, &hit.place, hit.found.rule, &hit.found.secret)) || rewrites.contains(&(layer, path.to_vec())) {
+                if !said.insert((entry, &hit.place, hit.found.rule, &hit.found.secret)) {
                     continue;
                 }
-                let life = lives.entry(entry).or_insert_with(|| life(&scans, layer, entry)).clone();
-                let life = follow(&scans, life, path, &hit.found);
+                let in_content = hit.place == Place::Content;
+                let told = |layer| (layer, path.to_vec(), hit.found.rule, hit.found.secret.clone());
+                if in_content && scan.put(path) == Some(entry) && rewrites.contains(&told(layer)) {
+                    continue;
+                }
+                // An attribute does not follow the content: it is where it is until the path is written again.
+                let life = lives.entry((entry, in_content)).or_insert_with(|| life(&scans, layer, entry, in_content)).clone();
+                let life = follow(&scans, life, path, hit);
+                rewrites.extend(life.rewritten_in.iter().map(|later| told(*later)));
                 let blob = image.layers[layer].blob.unwrap_or_default();
                 let mut finding = file_finding(scan, hit, entry, (Some(index), Some(layer), blob));
                 finding.state = State::File(life.fate);
@@ -170,20 +177,19 @@ fn in_layers(archive: &Archive, index: usize, image: &Image) -> Vec<Finding> {
                 findings.push(finding);
             }
         }
-        for (entry, life) in lives {
-            rewrites.extend(life.rewritten_in.iter().map(|later| (*later, scan.path(entry).to_vec())));
-        }
     }
     findings
 }
 
 /// A secret outlives its file's version where the version that overwrote it holds it too: its fate is the last one's.
-fn follow(scans: &[Option<&LayerScan>], mut life: Life, path: &[u8], found: &Match) -> Life {
+fn follow(scans: &[Option<&LayerScan>], mut life: Life, path: &[u8], hit: &FileHit) -> Life {
     while let Fate::Overwritten { by } = life.fate {
         let Some(scan) = scans[by] else { break };
-        let holds = |entry: &u32| scan.hits_of(*entry).any(|hit| hit.found.rule == found.rule && hit.found.secret == found.secret);
+        let holds = |entry: &u32| {
+            scan.hits_of(*entry).any(|h| h.place == hit.place && h.found.rule == hit.found.rule && h.found.secret == hit.found.secret)
+        };
         let Some(next) = scan.put(path).filter(holds) else { break };
-        let next = crate::timeline::life(scans, by, next);
+        let next = life_of(scans, by, next, hit.place == Place::Content);
         life.fate = next.fate;
         life.engine_dependent = life.engine_dependent.or(next.engine_dependent);
     }
@@ -217,7 +223,7 @@ fn copies<'a>(scans: &[Option<&'a LayerScan>]) -> HashMap<ContentHash, Vec<&'a [
         for (index, entry) in scan.entries() {
             let Some(content) = entry.content.filter(|c| wanted.contains(c) && matches!(entry.kind, ChangeKind::Put(_))) else { continue };
             // A rewrite is told by its first version: only the last one that is alive counts here, and both have one path.
-            if life(scans, layer, index).fate == Fate::Present {
+            if life(scans, layer, index, true).fate == Fate::Present {
                 let paths = copies.entry(content).or_default();
                 if !paths.contains(&scan.path(index)) {
                     paths.push(scan.path(index));
@@ -340,7 +346,9 @@ fn sort(findings: &mut [Finding], rules: &RuleSet) {
     findings.sort_by_cached_key(|f| {
         let place = match &f.location {
             Location::File { layer, path, at, .. } => (0, layer.unwrap_or(usize::MAX), path.clone(), at.offset),
-            Location::Metadata { kind, pointer, at, .. } => (1, *kind as usize, pointer.clone().into_bytes(), at.offset),
+            Location::Metadata { kind, pointer, at, step, .. } => {
+                (1 + *kind as usize, step.unwrap_or(0), pointer.clone().into_bytes(), at.offset)
+            }
         };
         let worst = std::cmp::Reverse((rules.rules()[f.rule].severity, f.confidence));
         (worst, f.image.unwrap_or(usize::MAX), rules.rules()[f.rule].id.clone(), place)

@@ -48,7 +48,7 @@ pub fn instruction(created_by: &str, comment: &str) -> String {
     let text = created_by.trim();
     let text = text.strip_suffix("# buildkit").unwrap_or(text).trim_end();
     if let Some(metadata) = text.strip_prefix("/bin/sh -c #(nop)") {
-        return metadata.split_whitespace().collect::<Vec<_>>().join(" ");
+        return metadata.trim().to_owned();
     }
     let (run, command) = match text.strip_prefix("RUN ") {
         Some(command) => (true, command),

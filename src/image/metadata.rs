@@ -73,7 +73,7 @@ pub fn of_image(archive: &Archive, image: &Image) -> Vec<Text> {
         let env: Vec<&str> =
             json::list(json::get(config, "config").and_then(|c| json::get(c, "Env"))).iter().filter_map(Value::as_str).collect();
         for leaf in leaves(config) {
-            texts.extend(config_text(leaf, blob, image, &env));
+            texts.push(config_text(leaf, blob, image, &env));
         }
     }
     for &blob in &image.manifests {
@@ -90,6 +90,9 @@ pub fn of_image(archive: &Archive, image: &Image) -> Vec<Text> {
 pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
     leaves(document).into_iter().map(|leaf| text(leaf, blob, Kind::Document)).collect()
 }
+
+/// Keys from this length on are searched as texts of their own, in bytes.
+const LONG_KEY: usize = 16;
 
 /// A string in a document.
 struct Leaf<'a> {
@@ -128,7 +131,8 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, f
         Value::Object(map) => {
             for (name, item) in map {
                 path.push(name.clone());
-                if item.as_object().is_some_and(serde_json::Map::is_empty) {
+                // `Volumes` has its values in its keys; elsewhere too, a long key may be more than a name.
+                if item.as_object().is_some_and(serde_json::Map::is_empty) || name.len() >= LONG_KEY {
                     found.push(Leaf { path: path.clone(), value: name, key: None });
                 }
                 collect(item, path, Some(name), found);
@@ -147,12 +151,9 @@ fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
     Text { kind, blob, pointer: leaf.pointer(), step: None, name: leaf.path.join("/"), text, historic: false }
 }
 
-fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<Text> {
+fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Text {
     let parts: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
     let kind = match parts[..] {
-        ["rootfs", ..]
-        | ["created" | "architecture" | "os" | "id" | "parent" | "container" | "docker_version"]
-        | ["history", _, "created"] => return None,
         ["history", ..] => Kind::History,
         [_, "Env", _] => Kind::Env,
         [_, "Labels", ..] => Kind::Label,
@@ -162,7 +163,7 @@ fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<T
         [_, "OnBuild", _] => Kind::OnBuild,
         _ => Kind::Config,
     };
-    let step = if kind == Kind::History { leaf.path[1].parse().ok() } else { None };
+    let step = leaf.path.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
     let value = leaf.value;
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.contains('\n');
     let of_map =
@@ -177,7 +178,7 @@ fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Option<T
         }
         _ => {}
     }
-    Some(made)
+    made
 }
 
 /// An `ENV` of the history that the final configuration no longer has.

@@ -67,7 +67,7 @@ struct Listed {
 pub fn images(archive: &Archive) -> Images {
     let mut found = Images::default();
     for name in archive.duplicates() {
-        let message = format!("the archive holds {:?} more than once: tools differ in which they read", crate::text::exact(name));
+        let message = format!("the archive holds {} more than once: tools differ in which they read", crate::text::exact(name));
         found.problems.push(Problem::new(Code::DuplicateMember, message));
     }
     docker::images(archive, &mut found);
@@ -79,14 +79,8 @@ pub fn images(archive: &Archive) -> Images {
         // A document in a layer's place is searched with those that no image uses.
         used.extend(image.layers.iter().filter_map(|layer| layer.blob).filter(|blob| archive.layer(*blob).is_some()));
     }
-    found.unreferenced = (0..archive.blobs.len()).filter(|blob| !used.contains(blob) && !is_furniture(archive, *blob)).collect();
+    found.unreferenced = (0..archive.blobs.len()).filter(|blob| !used.contains(blob)).collect();
     found
-}
-
-/// Members that only hold a layout together.
-fn is_furniture(archive: &Archive, blob: usize) -> bool {
-    matches!(&archive.blobs[blob].name[..], b"manifest.json" | b"index.json" | b"oci-layout" | b"repositories" | b"version")
-        || archive.blobs[blob].name.ends_with(b"/VERSION")
 }
 
 /// Puts an image together from its config and its list of layers, and says what does not fit.

@@ -159,7 +159,7 @@ impl One<'_> {
                     kind: "file".to_owned(),
                     layer: *layer,
                     diff_id: Some(declared.unwrap_or(&self.scanned.archive.blobs[*blob].diff_id).to_string()),
-                    blob: member(*blob),
+                    member: member(*blob),
                     path: Some(exact(path)),
                     path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(path)),
                     xattr: xattr.clone(),
@@ -170,7 +170,7 @@ impl One<'_> {
             Location::Metadata { kind, blob, pointer, step, name, at } => {
                 let entry = LocationEntry {
                     kind: kind.as_str().to_owned(),
-                    blob: member(*blob),
+                    member: member(*blob),
                     pointer: Some(pointer.clone()),
                     step: *step,
                     name: match kind {

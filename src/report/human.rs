@@ -284,7 +284,7 @@ fn location(finding: &FindingEntry) -> String {
         (Some(path), _) => {
             let inner: String = at.inner.iter().map(|part| format!("!{part}")).collect();
             let xattr = at.xattr.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
-            let blob = at.blob.as_ref().map(|blob| format!("{blob} → ")).unwrap_or_default();
+            let blob = at.member.as_ref().map(|member| format!("{member} → ")).unwrap_or_default();
             format!("{blob}{path}{inner}{xattr}:{}:{}", at.line, at.column)
         }
         (None, Some(pointer)) => match (&at.kind[..], &finding.instruction) {
@@ -293,7 +293,7 @@ fn location(finding: &FindingEntry) -> String {
                 format!("history step {}{argument} {}", at.step.unwrap_or_default(), shorten(instruction, 60))
             }
             (kind @ ("env" | "label"), _) if at.name.is_some() => format!("{kind} {}", at.name.as_deref().unwrap_or_default()),
-            (kind, _) => format!("{kind} {}{pointer}", at.blob.as_ref().map(|b| format!("{b} ")).unwrap_or_default()),
+            (kind, _) => format!("{kind} {}{pointer}", at.member.as_ref().map(|b| format!("{b} ")).unwrap_or_default()),
         },
         (None, None) => String::new(),
     }

@@ -166,7 +166,7 @@ pub struct LocationEntry {
     pub diff_id: Option<String>,
     /// For what no image refers to: the member of the archive.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub blob: Option<String>,
+    pub member: Option<String>,
     /// Path in the layer, without a leading `/`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<String>,

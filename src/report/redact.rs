@@ -24,8 +24,6 @@ const FIXED: &[&str] = &[
     "code",
     "verdict",
     "tool",
-    "config",
-    "platform",
     "diff_id",
     "blob",
     "reasons",
@@ -43,43 +41,108 @@ const LEAST_OF_LOW: usize = 6;
 pub fn redact<'a>(mut report: Report, findings: impl Iterator<Item = &'a Finding>) -> Result<Report, serde_json::Error> {
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     for finding in findings.filter(|f| f.confidence > Confidence::Low || f.secret.len() >= LEAST_OF_LOW) {
-        let text = finding.secret.reveal_text();
-        // In a command, quotes are escaped for the shell; in JSON pointers `/` and `~`.
-        for spelling in [text.replace('\'', "'\\''"), text.replace('~', "~0").replace('/', "~1"), crate::text::sanitise(&text), text] {
+        for spelling in spellings(&finding.secret.reveal_text()) {
             values.insert(spelling, finding.secret.redacted());
         }
     }
-    let Ok(automaton) = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(values.keys()) else { return Ok(report) };
-    let redacted: Vec<&str> = values.values().map(String::as_str).collect();
+    let redactor = Redactor::new(values)?;
     // Finding by finding: as one JSON value the whole report would need several times its memory.
     let findings = std::mem::take(&mut report.findings);
-    let mut report: Report = redact_one(report, &automaton, &redacted)?;
-    report.findings = findings.into_iter().map(|finding| redact_one(finding, &automaton, &redacted)).collect::<Result<_, _>>()?;
+    let mut report: Report = redactor.part(report)?;
+    report.findings = findings.into_iter().map(|finding| redactor.part(finding)).collect::<Result<_, _>>()?;
     Ok(report)
 }
 
-fn redact_one<T: Serialize + DeserializeOwned>(part: T, automaton: &AhoCorasick, redacted: &[&str]) -> Result<T, serde_json::Error> {
-    let mut document = serde_json::to_value(part)?;
-    walk(&mut document, automaton, redacted);
-    serde_json::from_value(document)
+/// How a value may be written in a report: as it is; with quotes escaped for a shell; with `/` and `~` escaped for a JSON pointer;
+/// sanitised; with the doubled backslashes of a path that is not UTF-8; with white space folded, as builders and people do.
+fn spellings(text: &str) -> [String; 6] {
+    [
+        text.to_owned(),
+        text.replace('\'', "'\\''"),
+        text.replace('~', "~0").replace('/', "~1"),
+        crate::text::sanitise(text),
+        text.replace('\\', "\\\\"),
+        text.split_whitespace().collect::<Vec<_>>().join(" "),
+    ]
 }
 
-fn walk(value: &mut Value, automaton: &AhoCorasick, redacted: &[&str]) {
-    match value {
-        Value::String(text) if automaton.is_match(text.as_str()) => *text = automaton.replace_all(text, redacted),
-        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, automaton, redacted)),
-        Value::Object(map) => {
-            let path_hides = map.get("path").and_then(Value::as_str).is_some_and(|path| automaton.is_match(path));
-            if path_hides {
-                // In base64 it would tell what its text does not.
-                map.remove("path_raw");
-            }
-            for (key, item) in map.iter_mut() {
-                if !FIXED.contains(&key.as_str()) {
-                    walk(item, automaton, redacted);
+/// Replaces values in texts.
+struct Redactor {
+    automaton: AhoCorasick,
+    redacted: Vec<String>,
+}
+
+impl Redactor {
+    fn new(values: BTreeMap<String, String>) -> Result<Redactor, serde_json::Error> {
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values.keys());
+        // Without it nothing may be written.
+        let automaton = automaton.map_err(serde::ser::Error::custom)?;
+        Ok(Redactor { automaton, redacted: values.into_values().collect() })
+    }
+
+    fn part<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T, serde_json::Error> {
+        let mut document = serde_json::to_value(part)?;
+        self.walk(&mut document);
+        serde_json::from_value(document)
+    }
+
+    fn walk(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Some(clean) = self.text(text) {
+                    *text = clean;
                 }
             }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
+            Value::Object(map) => {
+                if map.get("path").and_then(Value::as_str).is_some_and(|path| self.automaton.is_match(path)) {
+                    // In base64 it would tell what its text does not.
+                    map.remove("path_raw");
+                }
+                map.iter_mut().filter(|(key, _)| !FIXED.contains(&key.as_str())).for_each(|(_, item)| self.walk(item));
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    /// The text without any value; `None` if there is none in it. Where values overlap, all that any of them covers goes.
+    fn text(&self, text: &str) -> Option<String> {
+        let mut hits: Vec<_> = self.automaton.find_overlapping_iter(text).filter(|hit| !hit.is_empty()).collect();
+        hits.sort_by_key(|hit| (hit.start(), std::cmp::Reverse(hit.end())));
+        let mut clean = String::with_capacity(text.len());
+        let (mut at, mut hits) = (0, hits.into_iter().peekable());
+        hits.peek()?;
+        while let Some(hit) = hits.next() {
+            let mut end = hit.end();
+            while let Some(next) = hits.next_if(|next| next.start() < end) {
+                end = end.max(next.end());
+            }
+            clean.push_str(&text[at..hit.start()]);
+            clean.push_str(if end == hit.end() { &self.redacted[hit.pattern().as_usize()] } else { "********" });
+            at = end;
+        }
+        clean.push_str(&text[at..]);
+        Some(clean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_values_leave_nothing_of_each_other() {
+        let value = |text: &str| (text.to_owned(), "****".to_owned());
+        let redactor = Redactor::new(BTreeMap::from([value("Zw8Kp9xQ2"), value("Kp9xQ2mZ7"), value("Kp9")])).expect("an automaton");
+        assert_eq!(redactor.text("/x/Zw8Kp9xQ2mZ7/Kp9/y").as_deref(), Some("/x/********/****/y"));
+        assert_eq!(redactor.text("nothing"), None);
+    }
+
+    #[test]
+    fn a_value_is_known_in_every_spelling() {
+        assert_eq!(
+            spellings("a\nb'c~d/e\\"),
+            ["a\nb'c~d/e\\", "a\nb'\\''c~d/e\\", "a\nb'c~0d~1e\\", "a\\nb'c~d/e\\", "a\nb'c~d/e\\\\", "a b'c~d/e\\"]
+        );
     }
 }

@@ -154,7 +154,7 @@ fn stream(reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> R
         };
         let name = clean(&header.path).0;
         match header.kind {
-            Kind::Regular => {
+            Kind::Regular | Kind::HardLink if header.kind == Kind::Regular || header.size > 0 => {
                 let mut blob = walker.blob(&name, header.size, &mut tar);
                 blob.offset = Some(header.offset);
                 progress.finished(&blob);
@@ -167,9 +167,13 @@ fn stream(reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> R
     }
     problems.extend(tar.take_problems());
     problems.extend(unmarked(&tar));
-    if let Some(tail) = walker.tail(&mut tar) {
-        problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
-        blobs.push(tail);
+    match walker.tail(&mut tar) {
+        Ok(None) => {}
+        Ok(Some(tail)) => {
+            problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
+            blobs.push(tail);
+        }
+        Err(e) => problems.push(Problem::new(Code::ReadFailed, format!("the archive could not be read to its end: {e}"))),
     }
     Ok(Archive::new(blobs, links, problems))
 }

@@ -143,20 +143,22 @@ impl Walker {
             let (reader, tally) = TallyReader::new(Cursor::new(start).chain(reader));
             (Box::new(reader) as Box<dyn Read>, tally)
         };
-        let mut too_much = None;
+        let mut said = None;
         if is_json && !is_tar {
             let mut text = Vec::new();
             let read = reader.by_ref().take(MAX_DOCUMENT).read_to_end(&mut text);
             let json = text.strip_prefix(BOM).unwrap_or(&text);
-            if !self.queue.allows_document(text.len() as u64) {
-                too_much = Some(Problem::new(Code::LimitReached, "the archive holds too much JSON: this was searched as a file"));
-            } else if let Some(value) = read.ok().and_then(|_| serde_json::from_slice(json).ok()) {
+            if let Err(e) = &read {
+                said = Some(failure(e, stored, stored.bytes()));
+            } else if !self.queue.allows_document(text.len() as u64) {
+                said = Some(Problem::new(Code::LimitReached, "the archive holds too much JSON: this was searched as a file"));
+            } else if let Ok(value) = serde_json::from_slice(json) {
                 return (Content::Document(value), packing, tally);
             }
             reader = Box::new(Cursor::new(text).chain(reader));
         }
         let mut scan = self.layer(is_tar, reader, &trailing);
-        scan.problems.extend(too_much);
+        scan.problems.extend(said);
         if let Some(Compression::Unsupported(name)) = packing.last() {
             let message = format!("compressed with {name}, which is not supported: only the packed bytes were searched");
             scan.problems.push(Problem::new(Code::UnsupportedCompression, message));
@@ -166,17 +168,17 @@ impl Walker {
     }
 
     /// Scans what stands behind the end of a streamed archive, if it is more than zeros.
-    pub fn tail<R: Skip>(&mut self, tar: &mut TarReader<R>) -> Option<Blob> {
+    pub fn tail<R: Skip>(&mut self, tar: &mut TarReader<R>) -> io::Result<Option<Blob>> {
         let mut tail = Tail { tar };
         let mut start = vec![0; 1 << 16];
         loop {
-            match tail.read(&mut start) {
-                Ok(0) | Err(_) => return None,
-                Ok(n) if start[..n].iter().any(|b| *b != 0) => {
-                    start.truncate(n);
-                    return Some(self.blob(b"#trailing", 0, Cursor::new(start).chain(tail)));
-                }
-                Ok(_) => {}
+            let n = tail.read(&mut start)?;
+            if n == 0 {
+                return Ok(None);
+            }
+            if start[..n].iter().any(|b| *b != 0) {
+                start.truncate(n);
+                return Ok(Some(self.blob(b"#trailing", 0, Cursor::new(start).chain(tail))));
             }
         }
     }

@@ -89,6 +89,8 @@ pub fn archive(target: &str, file: File) -> Result<Members, Error> {
     let mut list = Vec::new();
     while let Some(header) = tar.next_entry().map_err(read)? {
         let kind = match header.kind {
+            // A link with data of its own: whatever a tool makes of it, the bytes are there.
+            Kind::HardLink if header.size > 0 => MemberKind::Blob { offset: header.offset, size: header.size },
             Kind::Regular => MemberKind::Blob { offset: header.offset, size: header.size },
             Kind::Symlink => MemberKind::Symlink(header.link),
             Kind::HardLink => MemberKind::HardLink(header.link),

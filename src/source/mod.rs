@@ -115,7 +115,10 @@ impl Source {
                     let why = format!("the archive is compressed with {name}, which is not supported: decompress it first");
                     return Err(Error::NotAnImage { target: target.to_owned(), why });
                 }
-                packed => reader = Box::new(Decoder::new(BufReader::with_capacity(1 << 16, reader), packed).map_err(read)?),
+                packed => {
+                    let decoder = Decoder::new(BufReader::with_capacity(1 << 16, reader), packed).map_err(read)?;
+                    reader = Box::new(NothingBehind(Some(decoder)));
+                }
             }
         }
         Ok(Source::Stream(reader))
@@ -124,6 +127,30 @@ impl Source {
     /// A tar in memory, read as a pipe is.
     pub fn memory(bytes: Vec<u8>) -> Result<Source, Error> {
         Source::stream("memory", Box::new(Cursor::new(bytes)))
+    }
+}
+
+/// A compressed archive, behind which nothing may stand but zeros: anything else is an error of the last read.
+struct NothingBehind<R>(Option<Decoder<R>>);
+
+impl<R: BufRead> Read for NothingBehind<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(decoder) = &mut self.0 else { return Ok(0) };
+        let n = decoder.read(buf)?;
+        if n == 0 && !buf.is_empty() {
+            let mut rest = self.0.take().map(Decoder::into_rest);
+            while let Some(input) = &mut rest {
+                let chunk = input.fill_buf()?;
+                if chunk.iter().any(|b| *b != 0) {
+                    return Err(io::Error::other("bytes stand behind the compressed archive; they were not searched"));
+                }
+                match chunk.len() {
+                    0 => break,
+                    length => input.consume(length),
+                }
+            }
+        }
+        Ok(n)
     }
 }
 

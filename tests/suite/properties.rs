@@ -124,7 +124,7 @@ proptest! {
             for (entry, record) in scan.entries() {
                 if record.kind == ChangeKind::Put(FileType::Regular) {
                     let path = String::from_utf8_lossy(scan.path(entry)).into_owned();
-                    let life = life(&scans, index, entry);
+                    let life = life(&scans, index, entry, true);
                     rewrites.extend(life.rewritten_in.iter().map(|later| (path.clone(), *later)));
                     found.insert((path, index), life.fate);
                 }

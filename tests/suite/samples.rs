@@ -51,7 +51,7 @@ fn fates_of_a_real_build() {
         let scan = scan.expect("a layer");
         for (entry, record) in scan.entries() {
             if matches!(record.kind, ChangeKind::Put(FileType::Regular | FileType::HardLink)) {
-                let life = life(&layers, index, entry);
+                let life = life(&layers, index, entry, true);
                 fates.push((String::from_utf8_lossy(scan.path(entry)).into_owned(), index, life.fate, life.rewritten_in));
             }
         }
