@@ -3,6 +3,7 @@
 use super::{When, progress};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use pentimento::archive::{Archive, Content};
 use pentimento::detect::Detector;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Scanned, Style, View};
@@ -83,10 +84,22 @@ pub fn run(args: &Args) -> Result<u8> {
     if args.targets.iter().filter(|target| *target == "-").count() > 1 {
         bail!("standard input can be read once: name `-` once");
     }
+    if let Some(output) = args.output.as_ref().and_then(|path| path.canonicalize().ok())
+        && args.targets.iter().any(|target| Path::new(target).canonicalize().is_ok_and(|target| target == output))
+    {
+        bail!("--output names a target: it would be overwritten");
+    }
     let detector = Detector::new(rule_set(args)?)?;
-    let mut scanned = Vec::new();
+    let (mut scanned, mut failed) = (Vec::new(), Vec::new());
     for target in &args.targets {
-        scanned.push(one(args, &detector, target)?);
+        match one(args, &detector, target) {
+            Ok(target) => scanned.push(target),
+            Err(e) if args.targets.len() == 1 => return Err(e),
+            Err(e) => failed.push((target.clone(), format!("{e:#}"))),
+        }
+    }
+    if scanned.is_empty() {
+        bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
     }
     let view = View {
         min_confidence: match args.min_confidence {
@@ -102,7 +115,7 @@ pub fn run(args: &Args) -> Result<u8> {
             FailOnArg::None => FailOn::None,
         },
     };
-    let (report, verdict) = report::build(&scanned, detector.rules(), view)?;
+    let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
     let format = match args.format {
         FormatArg::Human => Format::Human,
         FormatArg::Json => Format::Json,
@@ -131,7 +144,8 @@ fn rule_set(args: &Args) -> Result<RuleSet> {
     Ok(rules)
 }
 
-/// One target: read, joined. An archive without any image is an error: there is nothing that could be called clean.
+/// One target: read, joined. An archive with neither image nor layer is an error; layers without an image (an archive that was cut
+/// before its manifest) are reported, and the scan is incomplete.
 fn one(args: &Args, detector: &Detector, target: &str) -> Result<Scanned> {
     let source = Source::open(target)?;
     let progress = Progress::default();
@@ -139,18 +153,24 @@ fn one(args: &Args, detector: &Detector, target: &str) -> Result<Scanned> {
     let bar = !args.quiet && io::stderr().is_terminal();
     let archive = progress::show(bar, &progress, || scan::scan(source, detector, threads, &progress))?;
     let images = image::images(&archive);
-    if images.images.is_empty() {
-        let mut why = vec!["no image could be read from it".to_owned()];
-        why.extend(archive.problems.iter().chain(&images.problems).map(|p| p.message.clone()));
-        if archive.blobs.is_empty() {
-            why.push("it is no tar archive, or an empty one".to_owned());
-        } else if images.problems.is_empty() {
-            why.push("there is no manifest.json and no index.json (a `docker export` is a file system, not an image)".to_owned());
-        }
-        bail!("{target}: {}", why.join("; "));
+    let layers = archive.blobs.iter().any(|blob| matches!(&blob.content, Content::Layer { scan, tar: true } if !scan.is_empty()));
+    if images.images.is_empty() && !layers {
+        bail!("{target}: {}", nothing_readable(&archive, &images));
     }
     let findings = finding::assemble(&archive, &images, detector);
     Ok(Scanned { target: target.to_owned(), archive, images, findings })
+}
+
+/// Why there is nothing that could be called clean.
+fn nothing_readable(archive: &Archive, images: &image::Images) -> String {
+    let mut why = vec!["no image could be read from it".to_owned()];
+    why.extend(archive.problems.iter().chain(&images.problems).map(|p| p.message.clone()));
+    if archive.blobs.is_empty() {
+        why.push("it is no tar archive, or an empty one".to_owned());
+    } else if images.problems.is_empty() {
+        why.push("there is no manifest.json and no index.json (a `docker export` is a file system, not an image)".to_owned());
+    }
+    why.join("; ")
 }
 
 /// Colour and width for standard output.
@@ -166,8 +186,17 @@ fn style(when: When) -> Style {
     Style { color, width: columns.unwrap_or(if terminal { progress::terminal_width() } else { 120 }).max(40) }
 }
 
-/// Writes a file that appears whole or not at all.
+/// Writes a file that appears whole or not at all; what is no regular file (a device, a pipe) is written to as it is, and a link is
+/// followed.
 fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    if path.metadata().is_ok_and(|m| !m.is_file()) {
+        let mut out =
+            BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).with_context(|| format!("cannot write {}", path.display()))?);
+        write(&mut out)?;
+        return Ok(out.flush()?);
+    }
+    let target = path.canonicalize();
+    let path = target.as_deref().unwrap_or(path);
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let context = || format!("cannot write {}", path.display());
     let file = tempfile::NamedTempFile::new_in(dir).with_context(context)?;

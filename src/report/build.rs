@@ -6,7 +6,7 @@ use super::{
     CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, ProblemEntry, Report, SecretEntry, SkippedEntry, Tool,
 };
 use crate::archive::{Archive, Content};
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location, State};
 use crate::image::history;
 use crate::image::metadata::Kind;
@@ -44,8 +44,13 @@ pub struct View {
     pub fail_on: FailOn,
 }
 
-/// The report on `targets`, and the verdict.
-pub fn build(targets: &[Scanned], rules: &RuleSet, view: View) -> Result<(Report, Verdict), serde_json::Error> {
+/// The report on `targets`, and the verdict. `failed` are targets that could not be read at all, and why.
+pub fn build(
+    targets: &[Scanned],
+    failed: &[(String, String)],
+    rules: &RuleSet,
+    view: View,
+) -> Result<(Report, Verdict), serde_json::Error> {
     let mut report = Report {
         schema_version: 1,
         tool: Tool { name: "pentimento".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), rules: rules.fingerprint().to_string() },
@@ -66,6 +71,10 @@ pub fn build(targets: &[Scanned], rules: &RuleSet, view: View) -> Result<(Report
         groups += scanned.findings.iter().map(|f| f.group + 1).max().unwrap_or(0);
         one.problems(&mut report);
         one.coverage(&mut report.coverage);
+    }
+    for (target, why) in failed {
+        let (code, message) = (Code::ReadFailed.as_str().to_owned(), why.clone());
+        report.problems.push(ProblemEntry { code, message, source: target.clone(), image: None, layer: None, path: None });
     }
     report.complete = report.problems.is_empty();
     let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), report.complete, view.fail_on);
@@ -206,6 +215,9 @@ impl One<'_> {
             if problem.code.is_note() { report.notes.push(entry) } else { report.problems.push(entry) }
         };
         let images = &self.scanned.images;
+        if images.images.is_empty() {
+            add(&Problem::new(Code::InvalidDocument, "no image could be read: its layers are reported without their fates"), None, None);
+        }
         for problem in self.scanned.archive.problems.iter().chain(&images.problems) {
             add(problem, None, None);
         }

@@ -41,15 +41,22 @@ pub fn command(target: &str, archive: &Archive, location: &Location, state: Stat
 /// Prints one member of the archive, or one file of a layout.
 fn member(target: &str, blob: &Blob) -> Option<String> {
     let name = quoted(&blob.name)?;
+    let target = target.strip_prefix("oci:").unwrap_or(target);
     let path = Path::new(target);
     if path.is_dir() {
         return Some(format!("cat {}", quoted(path.join(String::from_utf8_lossy(&blob.name).as_ref()).as_os_str().as_encoded_bytes())?));
     }
-    let file = if target == "-" { "image.tar".to_owned() } else { quoted(target.as_bytes())? };
+    let file = if target == "-" { "image.tar".to_owned() } else { quoted(&as_file(target))? };
     Some(match blob.offset {
         Some(offset) if blob.name.starts_with(b"#") => format!("tail -c +{} {file}", offset + 1),
         _ => format!("tar -xOf {file} {name}"),
     })
+}
+
+/// A target that tar takes for a file: a colon would make it a host, a dash an option.
+fn as_file(target: &str) -> Vec<u8> {
+    let odd = !target.starts_with('/') && target.contains(':') || target.starts_with('-');
+    format!("{}{target}", if odd { "./" } else { "" }).into_bytes()
 }
 
 /// A word for a POSIX shell. `None` for what cannot be typed, would be taken for an option, or means something to tar (a backslash).
@@ -64,6 +71,14 @@ fn quoted(word: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_are_files() {
+        assert_eq!(
+            [as_file("app:1.tar"), as_file("-x.tar"), as_file("/a:b")],
+            [b"./app:1.tar".to_vec(), b"./-x.tar".to_vec(), b"/a:b".to_vec()]
+        );
+    }
 
     #[test]
     fn words_are_safe_in_a_shell() {

@@ -111,8 +111,13 @@ fn what_cannot_be_read_is_said_and_the_rest_is_reported() {
     assert_eq!((&cut.json()["verdict"], &cut.json()["complete"]), (&"incomplete".into(), &false.into()));
 
     let half = &image().docker_save()[..1500];
-    let run = run_with(["scan", "-"], half);
-    assert_eq!(run.code, 2, "{}", run.stderr);
+    let run = run_with(["scan", "-", "--format", "json"], half);
+    assert_eq!(
+        (run.code, run.json()["findings"][0]["fate"]["state"].as_str()),
+        (1, Some("hidden")),
+        "cut before the manifest: {}",
+        run.stderr
+    );
 
     let mut missing = crate::support::members(&image().docker_save());
     missing.remove(1);
@@ -247,4 +252,68 @@ fn ids_outlive_a_rebuild() {
     let first = id(TestImage::new().layer([put("app/.env", line(0))]));
     assert_eq!(first, id(TestImage::new().layer([put("x", "y")]).layer([put("app/.env", line(3))])));
     assert_ne!(first, id(TestImage::new().layer([put("app/other", line(0))])));
+}
+
+#[test]
+fn one_bad_target_does_not_lose_the_others() {
+    let dir = temporary();
+    let good = file(dir.path(), "good.tar", &image().docker_save());
+    let run = run(["scan", &good, "./does-not-exist", "--format", "json"]);
+    assert_eq!((run.code, run.json()["findings"].as_array().map(Vec::len)), (1, Some(1)), "{}", run.stderr);
+    assert_eq!((&run.json()["problems"][0]["source"], &run.json()["complete"]), (&"./does-not-exist".into(), &false.into()));
+    assert_eq!(crate::support::run(["scan", "./nothing", "./nothing-else"]).code, 2);
+}
+
+#[test]
+fn an_output_never_takes_the_place_of_what_is_no_report() {
+    let dir = temporary();
+    let target = file(dir.path(), "image.tar", &image().docker_save());
+    assert_eq!(run(["scan", &target, "-o", &target]).code, 2);
+    assert_eq!(std::fs::read(&target).expect("the target"), image().docker_save());
+    #[cfg(unix)]
+    {
+        let link = dir.path().join("link.json");
+        let real = file(dir.path(), "real.json", b"old");
+        std::os::unix::fs::symlink(&real, &link).expect("a link");
+        assert_eq!(run(["scan", &target, "--format", "json", "-o", &link.display().to_string()]).code, 1);
+        assert!(link.symlink_metadata().expect("the link").is_symlink());
+        assert!(std::fs::read_to_string(&real).expect("the report").contains("\"verdict\""));
+        assert_eq!(run(["scan", &target, "-o", "/dev/null"]).code, 1);
+        use std::os::unix::fs::FileTypeExt;
+        assert!(std::fs::metadata("/dev/null").expect("the device").file_type().is_char_device());
+    }
+}
+
+#[test]
+fn nothing_is_exempt_by_its_name() {
+    let secret = format!("TOKEN={}\n", token("exempt"));
+    let mut with = crate::support::members(&clean().docker_save());
+    for name in ["x/VERSION", "version", "repositories", "oci-layout"] {
+        with.push((name.to_owned(), secret.clone().into_bytes()));
+        assert_eq!(run_with(["scan", "-"], &crate::support::archive(&with)).code, 1, "{name}");
+        with.pop();
+    }
+    let behind = [crate::support::pack(&clean().docker_save(), Packing::Gzip), secret.into_bytes()].concat();
+    assert_eq!(run_with(["scan", "-"], &behind).code, 3, "bytes behind a compressed archive");
+}
+
+#[test]
+fn a_cut_document_is_not_taken_for_a_file() {
+    let mut members = crate::support::members(&clean().docker_save());
+    let json = format!("{{\"a\": \"{}\"}}", (0..2000).map(|i| format!("{}", i * 7919)).collect::<String>());
+    let packed = crate::support::pack(json.as_bytes(), Packing::Gzip);
+    members.push(("u.json.gz".to_owned(), packed[..packed.len() / 2].to_vec()));
+    let run = run_with(["scan", "-"], &crate::support::archive(&members));
+    assert_eq!(run.code, 3, "{}", run.stdout);
+}
+
+#[test]
+fn names_and_platforms_are_redacted_too() {
+    let secret = token("name");
+    let mut members = crate::support::members(&TestImage::new().layer([put("a", format!("T={secret}\n"))]).docker_save());
+    members.insert(0, (format!("{secret}.txt"), format!("T={secret}\n").into_bytes()));
+    for format in ["json", "human"] {
+        let run = run_with(["scan", "-", "--format", format], &crate::support::archive(&members));
+        assert!(run.code == 1 && !run.stdout.contains(&secret), "{}", run.stdout);
+    }
 }

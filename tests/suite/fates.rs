@@ -148,3 +148,10 @@ fn where_engines_disagree_it_is_said_and_both_gates_hold() {
         }
     }
 }
+
+#[test]
+fn a_rewrite_hides_nothing_else_of_its_layer() {
+    let hint = "password=changeme\n";
+    let image = TestImage::new().layer([put("a", hint)]).layer([put("a", secret()), put("a", hint)]);
+    assert_eq!(reported(image), [fate("a", 1, "superseded", Some(1))]);
+}
