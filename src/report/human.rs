@@ -1,5 +1,6 @@
 //! The report for people: secrets, the worst first, each with the life of every place it stands in.
 
+use super::retrieve::shell_word;
 use super::{FindingEntry, Report, Style};
 use crate::text::{sanitise, shorten};
 use anstyle::{AnsiColor, Color, Style as Ansi};
@@ -229,17 +230,18 @@ impl Page<'_> {
     }
 
     fn next(&self) -> Option<String> {
-        let target = self.report.images.first().map_or("-", |i| i.source.as_str());
         if self.report.findings.is_empty() {
             return None;
         }
         if self.report.findings.iter().any(|f| f.secret.value.is_some()) {
             return Some("revoke what is real; a later RUN rm does not remove it from the image".to_owned());
         }
-        Some(if target == "-" {
-            "save the image to a file, and add --show-secrets".to_owned()
-        } else {
-            format!("pentimento scan {target} --show-secrets")
+        let mut targets: Vec<&str> = self.report.images.iter().map(|image| image.source.as_str()).collect();
+        targets.dedup();
+        let words: Option<Vec<String>> = targets.iter().map(|target| shell_word(target)).collect();
+        Some(match words {
+            Some(words) if !words.is_empty() && !targets.contains(&"-") => format!("pentimento scan {} --show-secrets", words.join(" ")),
+            _ => "save the image to a file, and add --show-secrets".to_owned(),
         })
     }
 }

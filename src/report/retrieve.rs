@@ -46,11 +46,16 @@ fn member(target: &str, blob: &Blob) -> Option<String> {
     if path.is_dir() {
         return Some(format!("cat {}", quoted(path.join(String::from_utf8_lossy(&blob.name).as_ref()).as_os_str().as_encoded_bytes())?));
     }
-    let file = if target == "-" { "image.tar".to_owned() } else { quoted(&as_file(target))? };
+    let file = if target == "-" { "image.tar".to_owned() } else { shell_word(target)? };
     Some(match blob.offset {
         Some(offset) if blob.name.starts_with(b"#") => format!("tail -c +{} {file}", offset + 1),
         _ => format!("tar -xOf {file} {name}"),
     })
+}
+
+/// A target as it is typed in a shell.
+pub fn shell_word(target: &str) -> Option<String> {
+    quoted(&as_file(target))
 }
 
 /// A target that tar takes for a file: a colon would make it a host, a dash an option.
