@@ -3,6 +3,7 @@
 //! Walkers read blobs (as many at once as the source can open) and pack what they read into batches; matchers search batches. The
 //! queue between them and the pool of buffers are bounded, so memory does not grow with the image. Results are sorted at the end.
 
+mod document;
 mod hits;
 mod walk;
 

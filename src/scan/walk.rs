@@ -152,7 +152,7 @@ impl Walker {
                 said = Some(failure(e, stored, stored.bytes()));
             } else if !self.queue.allows_document(text.len() as u64) {
                 said = Some(Problem::new(Code::LimitReached, "the archive holds too much JSON: this was searched as a file"));
-            } else if let Ok(value) = serde_json::from_slice(json) {
+            } else if let Some(value) = super::document::parse(json) {
                 return (Content::Document(value), packing, tally);
             }
             reader = Box::new(Cursor::new(text).chain(reader));

@@ -146,6 +146,11 @@ fn archives_that_lie_are_never_clean() {
         ("a config without rootfs", vec![layer.clone(), (config.0.clone(), b"{}".to_vec()), manifest.clone()], "invalid-document"),
         ("a layer that is JSON", vec![(layer.0.clone(), b"{\"a\": 1}".to_vec()), config.clone(), manifest.clone()], "diff-id-mismatch"),
         ("an empty layer", vec![(layer.0.clone(), vec![]), config.clone(), manifest.clone()], "diff-id-mismatch"),
+        (
+            "a config that names a key twice",
+            vec![layer.clone(), (config.0.clone(), [b"{\"config\": {}, ", &config.1[1..]].concat()), manifest.clone()],
+            "blob-missing",
+        ),
         ("no layer", vec![config.clone(), manifest.clone()], "layer-missing"),
         ("a layer outside", vec![layer.clone(), config.clone(), renamed("../../etc/passwd")], "layer-missing"),
         ("a layer twice", vec![(layer.0.clone(), other), layer.clone(), config.clone(), manifest.clone()], "duplicate-member"),
