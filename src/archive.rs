@@ -1,70 +1,106 @@
-//! An archive that was read: its blobs, each scanned as what its bytes say it is, and the links between their names.
+//! An archive that was read: its members, the blobs among them, each scanned as what its bytes say it is, and the links between names.
 //!
-//! What a blob is *for* (layer, config, manifest) is decided later, when the manifests are known.
+//! What a blob is *for* (layer, config, manifest) is decided later, when the manifests are known. The members themselves are kept as a
+//! layer is: an archive that turns out to be no image is one.
 
 use crate::digest::Digest;
 use crate::error::Problem;
-use crate::layer::change::{ancestors, clean};
+use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::compression::Compression;
+use crate::layer::path::{clean, link_target};
 use crate::layer_scan::LayerScan;
-use std::collections::HashMap;
 
-/// One blob, scanned.
+/// One member with content, scanned.
 #[derive(Debug)]
 pub struct Blob {
-    /// The member's name, cleaned.
-    pub name: Vec<u8>,
+    /// Its entry in [`Archive::members`].
+    pub member: u32,
     /// SHA-256 of the stored bytes.
     pub stored: Digest,
-    /// Stored size in bytes.
+    /// Stored size in bytes, as read.
     pub stored_size: u64,
-    /// Where its bytes begin in the archive, where that can be told.
-    pub offset: Option<u64>,
-    /// SHA-256 of the uncompressed bytes: what a config calls the diff_id, where the blob is a layer.
-    pub diff_id: Digest,
-    /// Uncompressed size in bytes.
-    pub size: u64,
-    /// How it is packed, outermost first.
-    pub packing: Vec<Compression>,
+    /// What its bytes are once they are unpacked, if they are packed.
+    pub unpacked: Option<Box<Unpacked>>,
     /// What was wrong with its stored bytes; what is wrong within a layer is in its scan.
     pub problems: Vec<Problem>,
+    /// The scan was stopped within it: its digests are those of a part.
+    pub cut: bool,
     /// What is in it.
     pub content: Content,
+}
+
+/// The bytes of a packed blob.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// How it is packed, outermost first.
+    pub packing: Vec<Compression>,
+    /// SHA-256 of the uncompressed bytes: what a config calls the diff_id, where the blob is a layer.
+    pub digest: Digest,
+    /// Uncompressed size in bytes.
+    pub size: u64,
 }
 
 /// What a blob's bytes are.
 #[derive(Debug)]
 pub enum Content {
-    /// A tar, or bytes that are neither tar nor JSON (then there is a single entry without a name).
-    Layer {
-        /// What was found.
-        scan: LayerScan,
-        /// Whether it is a tar.
-        tar: bool,
-    },
-    /// JSON.
-    Document(serde_json::Value),
+    /// Bytes that are not packed, and neither tar nor JSON: what was found in them is among the hits of [`Archive::members`].
+    File,
+    /// JSON. It was searched as a file too.
+    Document(Box<serde_json::Value>),
+    /// A tar, or unpacked bytes that are none (then there is a single entry without a name).
+    Layer(Box<Layer>),
 }
 
-/// A link from one member name to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Link {
-    /// Relative to the directory of the link.
-    Symbolic(Vec<u8>),
-    /// Relative to the archive's root.
-    Hard(Vec<u8>),
+/// See [`Content::Layer`].
+#[derive(Debug)]
+pub struct Layer {
+    /// What was found.
+    pub scan: LayerScan,
+    /// Whether it is a tar.
+    pub tar: bool,
+}
+
+impl Blob {
+    /// SHA-256 of the uncompressed bytes.
+    pub fn diff_id(&self) -> &Digest {
+        self.unpacked.as_ref().map_or(&self.stored, |unpacked| &unpacked.digest)
+    }
+
+    /// Uncompressed size in bytes.
+    pub fn size(&self) -> u64 {
+        self.unpacked.as_ref().map_or(self.stored_size, |unpacked| unpacked.size)
+    }
+
+    /// How it is packed, outermost first.
+    pub fn packing(&self) -> &[Compression] {
+        self.unpacked.as_ref().map_or(&[], |unpacked| &unpacked.packing)
+    }
 }
 
 /// All of an archive.
 #[derive(Debug, Default)]
 pub struct Archive {
-    /// The blobs, in the order of the archive.
+    /// The members, as a layer has its entries.
+    pub members: LayerScan,
+    /// Those with content, in the order of the archive.
     pub blobs: Vec<Blob>,
     /// What was wrong with the archive itself.
     pub problems: Vec<Problem>,
-    by_name: HashMap<Vec<u8>, Vec<usize>>,
-    by_digest: HashMap<Digest, usize>,
-    links: HashMap<Vec<u8>, Link>,
+    /// How all of it is packed, outermost first.
+    pub packing: Vec<Compression>,
+    /// What was not done.
+    pub omissions: Omissions,
+    /// Blobs by their digest.
+    by_digest: Vec<u32>,
+}
+
+/// What was not done with an archive, so that what is missing may be there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Omissions {
+    /// The scan was stopped.
+    pub interrupted: bool,
+    /// There was so much JSON that some of it was searched as files only.
+    pub too_much_json: bool,
 }
 
 /// The longest chain of links that is followed.
@@ -72,44 +108,77 @@ const MAX_LINKS: usize = 10;
 
 impl Archive {
     /// Puts an archive together.
-    pub fn new(blobs: Vec<Blob>, links: Vec<(Vec<u8>, Link)>, problems: Vec<Problem>) -> Archive {
-        let mut archive = Archive { problems, links: links.into_iter().collect(), ..Archive::default() };
-        for (index, blob) in blobs.iter().enumerate() {
-            archive.by_name.entry(blob.name.clone()).or_default().push(index);
-            archive.by_digest.entry(blob.stored.clone()).or_insert(index);
-        }
-        archive.blobs = blobs;
-        archive
+    pub fn new(members: LayerScan, mut blobs: Vec<Blob>, problems: Vec<Problem>, omissions: Omissions) -> Archive {
+        blobs.sort_by_key(|blob| blob.member);
+        let mut by_digest: Vec<u32> = (0..blobs.len() as u32).collect();
+        by_digest.sort_by(|a, b| blobs[*a as usize].stored.cmp(&blobs[*b as usize].stored).then(a.cmp(b)));
+        Archive { members, blobs, problems, packing: Vec::new(), omissions, by_digest }
+    }
+
+    /// The name of the member that a blob is.
+    pub fn name(&self, blob: usize) -> &[u8] {
+        self.members.path(self.blobs[blob].member)
     }
 
     /// The blobs that a member name leads to, links followed: more than one where the name occurs more than once.
-    pub fn named(&self, name: &str) -> &[usize] {
+    pub fn named(&self, name: &str) -> Vec<usize> {
+        self.resolve(name).unwrap_or_default()
+    }
+
+    /// The same, or why there is none: in words that go behind "is".
+    pub fn resolve(&self, name: &str) -> Result<Vec<usize>, &'static str> {
         let mut name = clean(name.as_bytes()).0;
-        for _ in 0..MAX_LINKS {
-            if let Some(blobs) = self.by_name.get(&name) {
-                return blobs;
+        let mut followed = 0;
+        loop {
+            let entries = self.members.at(&name);
+            let blobs = self.blobs_among(entries);
+            if !blobs.is_empty() {
+                return Ok(blobs);
             }
-            name = match self.links.get(&name) {
-                None => return &[],
-                Some(Link::Hard(target)) => clean(target).0,
-                Some(Link::Symbolic(target)) => {
-                    let dir = ancestors(&name).next().unwrap_or_default();
-                    clean(&[dir, b"/", target].concat()).0
+            let link = entries.iter().rev().find_map(|entry| {
+                let target = self.members.target(*entry);
+                match self.members.entry(*entry).kind {
+                    ChangeKind::Put(FileType::HardLink) => Some(target.to_vec()),
+                    ChangeKind::Put(FileType::Symlink) => Some(link_target(&name, target)),
+                    _ => None,
                 }
+            });
+            name = match link {
+                Some(_) if followed == MAX_LINKS => return Err("a link that leads in a circle"),
+                Some(target) => target,
+                None if followed > 0 => return Err("a link to something that is not in this input"),
+                None => return Err("not in this input"),
             };
+            followed += 1;
         }
-        &[]
+    }
+
+    /// The blobs among entries that put something (the path of a whiteout is not its own).
+    fn blobs_among(&self, entries: &[u32]) -> Vec<usize> {
+        let puts = entries.iter().filter(|entry| matches!(self.members.entry(**entry).kind, ChangeKind::Put(_)));
+        puts.filter_map(|entry| self.blob_of(*entry)).collect()
+    }
+
+    /// The blob that a member is, if it has content.
+    pub fn blob_of(&self, member: u32) -> Option<usize> {
+        self.blobs.binary_search_by_key(&member, |blob| blob.member).ok()
     }
 
     /// The blob with this digest: by its bytes, or else by its name in a layout (then its bytes differ).
     pub fn digested(&self, digest: &Digest) -> Option<usize> {
-        self.by_digest.get(digest).copied().or_else(|| self.named(&digest.blob_path()).last().copied())
+        let at = self.by_digest.partition_point(|blob| self.blobs[*blob as usize].stored < *digest);
+        let found = self.by_digest.get(at).map(|blob| *blob as usize).filter(|blob| self.blobs[*blob].stored == *digest);
+        found.or_else(|| self.named(&digest.blob_path()).last().copied())
     }
 
     /// The names that occur more than once.
     pub fn duplicates(&self) -> Vec<&[u8]> {
-        let mut names: Vec<&[u8]> = self.by_name.iter().filter(|(_, blobs)| blobs.len() > 1).map(|(name, _)| &name[..]).collect();
-        names.sort_unstable();
+        let mut names: Vec<&[u8]> = Vec::new();
+        for run in self.members.by_path().chunk_by(|a, b| self.members.path(*a) == self.members.path(*b)) {
+            if self.blobs_among(run).len() > 1 {
+                names.push(self.members.path(run[0]));
+            }
+        }
         names
     }
 
@@ -123,15 +192,20 @@ impl Archive {
     pub fn document(&self, blob: usize) -> Option<&serde_json::Value> {
         match &self.blobs.get(blob)?.content {
             Content::Document(value) => Some(value),
-            Content::Layer { .. } => None,
+            _ => None,
         }
     }
 
     /// The scan of a blob that is a layer.
     pub fn layer(&self, blob: usize) -> Option<&LayerScan> {
         match &self.blobs.get(blob)?.content {
-            Content::Layer { scan, .. } => Some(scan),
-            Content::Document(_) => None,
+            Content::Layer(layer) => Some(&layer.scan),
+            _ => None,
         }
+    }
+
+    /// Whether a blob is a tar.
+    pub fn is_tar(&self, blob: usize) -> bool {
+        matches!(&self.blobs[blob].content, Content::Layer(layer) if layer.tar)
     }
 }

@@ -6,9 +6,16 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// A digest in its text form, `algorithm:encoded` (OCI image-spec, descriptor.md).
+/// A digest, `algorithm:encoded` (OCI image-spec, descriptor.md).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(String);
+pub struct Digest(Form);
+
+/// SHA-256 is the one that is computed, and there may be one for every file of a file system.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Form {
+    Sha256([u8; 32]),
+    Other(Box<str>),
+}
 
 impl Digest {
     /// Parses `algorithm:encoded`. `None` where the grammar does not hold, so that a digest is safe as a part of a path.
@@ -18,53 +25,58 @@ impl Digest {
         let algorithm_ok =
             !algorithm.is_empty() && algorithm.bytes().all(|b| word(b) || b"+._-".contains(&b)) && word(algorithm.as_bytes()[0]);
         let hex = |n: usize| encoded.len() == n && encoded.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        let encoded_ok = match algorithm {
-            "sha256" | "blake3" => hex(64),
-            "sha512" => hex(128),
-            _ => !encoded.is_empty() && encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)),
-        };
-        (algorithm_ok && encoded_ok).then(|| Digest(text.to_owned()))
+        match algorithm {
+            "sha256" => {
+                let mut raw = [0; 32];
+                for (byte, pair) in raw.iter_mut().zip(encoded.as_bytes().chunks(2)) {
+                    *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+                }
+                hex(64).then_some(Digest(Form::Sha256(raw)))
+            }
+            _ => {
+                let encoded_ok = match algorithm {
+                    "blake3" => hex(64),
+                    "sha512" => hex(128),
+                    _ => !encoded.is_empty() && encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)),
+                };
+                (algorithm_ok && encoded_ok).then(|| Digest(Form::Other(text.into())))
+            }
+        }
     }
 
     /// The SHA-256 of `bytes`.
     pub fn sha256(bytes: &[u8]) -> Digest {
-        Digest::from_sha256(&Sha256::digest(bytes))
-    }
-
-    fn from_sha256(raw: &[u8]) -> Digest {
-        Digest(format!("sha256:{}", hex(raw)))
-    }
-
-    /// `sha256:…` whole.
-    pub fn as_str(&self) -> &str {
-        &self.0
+        Digest(Form::Sha256(Sha256::digest(bytes).into()))
     }
 
     /// The part behind the colon.
-    pub fn encoded(&self) -> &str {
-        self.0.split_once(':').map_or("", |(_, e)| e)
+    pub fn encoded(&self) -> String {
+        self.to_string().split_once(':').map(|(_, encoded)| encoded.to_owned()).unwrap_or_default()
     }
 
     /// The path of this blob in an OCI layout.
     pub fn blob_path(&self) -> String {
-        format!("blobs/{}", self.0.replacen(':', "/", 1))
+        format!("blobs/{}", self.to_string().replacen(':', "/", 1))
     }
 
     /// True where it can be compared with a computed digest.
     pub fn is_sha256(&self) -> bool {
-        self.0.starts_with("sha256:")
+        matches!(self.0, Form::Sha256(_))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.0)
+        match &self.0 {
+            Form::Sha256(raw) => write!(f, "sha256:{}", hex(raw)),
+            Form::Other(text) => f.write_str(text),
+        }
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{self}")
     }
 }
 
@@ -103,7 +115,7 @@ pub struct Tally(Rc<RefCell<(Sha256, u64)>>);
 impl Tally {
     /// SHA-256 of the bytes that were read.
     pub fn digest(&self) -> Digest {
-        Digest::from_sha256(&self.0.borrow().0.clone().finalize())
+        Digest(Form::Sha256(self.0.borrow().0.clone().finalize().into()))
     }
 
     /// How many bytes were read.

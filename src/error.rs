@@ -1,5 +1,6 @@
 //! What can go wrong: an [`Error`] stops the scan, a [`Problem`] does not.
 
+use std::collections::BTreeMap;
 use std::io;
 
 /// Why a scan could not be done at all. Every variant names the thing that it is about.
@@ -72,6 +73,26 @@ pub enum Code {
     BrokenLink,
     /// A stated limit was reached and something was not read.
     LimitReached,
+    /// A layer that is absent by design: its bytes are at a URL (Windows base images).
+    ForeignLayer,
+    /// An encrypted layer: only its ciphertext is there.
+    EncryptedLayer,
+    /// A descriptor's size is not that of the bytes.
+    SizeMismatch,
+    /// The scan was stopped before its end.
+    Interrupted,
+    /// An entry of a type that no standard names (it is read like a file).
+    UnknownEntry,
+    /// A hard link to nothing: engines refuse such a layer.
+    BrokenHardLink,
+    /// A config is stored under a name that is the digest of something else.
+    NameMismatch,
+    /// A tar that lists no image: scanned as one layer.
+    PlainFileSystem,
+    /// A manifest that describes no image: its blobs are scanned as files.
+    Artifact,
+    /// A manifest that no index and no `manifest.json` names.
+    Orphan,
     /// A name that climbs out of the layer's root (it is clamped, as engines do).
     PathTraversal,
     /// Bytes behind the end of an archive or a compressed stream (they are scanned).
@@ -105,6 +126,16 @@ impl Code {
             Code::InvalidWhiteout => "invalid-whiteout",
             Code::BrokenLink => "broken-link",
             Code::LimitReached => "limit-reached",
+            Code::ForeignLayer => "foreign-layer",
+            Code::EncryptedLayer => "encrypted-layer",
+            Code::SizeMismatch => "size-mismatch",
+            Code::Interrupted => "interrupted",
+            Code::UnknownEntry => "unknown-entry",
+            Code::BrokenHardLink => "broken-hard-link",
+            Code::NameMismatch => "name-mismatch",
+            Code::PlainFileSystem => "plain-file-system",
+            Code::Artifact => "artifact",
+            Code::Orphan => "orphan",
             Code::PathTraversal => "path-traversal",
             Code::TrailingData => "trailing-data",
             Code::NotATar => "not-a-tar",
@@ -118,7 +149,18 @@ impl Code {
     pub fn is_note(self) -> bool {
         matches!(
             self,
-            Code::PathTraversal | Code::TrailingData | Code::NotATar | Code::NotUnpacked | Code::PlatformAbsent | Code::AmbiguousHistory
+            Code::UnknownEntry
+                | Code::BrokenHardLink
+                | Code::NameMismatch
+                | Code::PlainFileSystem
+                | Code::Artifact
+                | Code::Orphan
+                | Code::PathTraversal
+                | Code::TrailingData
+                | Code::NotATar
+                | Code::NotUnpacked
+                | Code::PlatformAbsent
+                | Code::AmbiguousHistory
         )
     }
 }
@@ -143,5 +185,55 @@ impl Problem {
     /// A problem of one file of a layer.
     pub fn at(code: Code, path: &[u8], message: impl Into<String>) -> Self {
         Problem { code, message: message.into(), path: Some(path.to_vec()) }
+    }
+}
+
+/// Problems as they are found. A hostile layer has as many as it likes: of each kind the first are kept and the rest is counted.
+#[derive(Debug, Default)]
+pub struct Problems {
+    kept: Vec<Problem>,
+    counts: BTreeMap<Code, u64>,
+}
+
+impl Problems {
+    /// How many of one kind are kept.
+    const MOST: u64 = 20;
+
+    /// Adds a problem.
+    pub fn push(&mut self, problem: Problem) {
+        let count = self.counts.entry(problem.code).or_default();
+        *count += 1;
+        if *count <= Problems::MOST {
+            self.kept.push(problem);
+        }
+    }
+
+    /// What was kept, and how many are left out.
+    pub fn finish(self) -> Vec<Problem> {
+        let mut all = self.kept;
+        let more = self.counts.into_iter().filter(|(_, count)| *count > Problems::MOST);
+        all.extend(more.map(|(code, count)| Problem::new(code, format!("and {} more of this kind", count - Problems::MOST))));
+        all
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_problems_are_counted() {
+        let mut problems = Problems::default();
+        problems.extend((0..1000).map(|i| Problem::new(Code::PathTraversal, i.to_string())));
+        problems.push(Problem::new(Code::Truncated, "cut"));
+        let all = problems.finish();
+        assert_eq!(all.len(), 22);
+        assert_eq!(all[21].message, "and 980 more of this kind");
     }
 }

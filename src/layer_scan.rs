@@ -5,7 +5,8 @@
 use crate::detect::Match;
 use crate::digest::ContentHash;
 use crate::error::Problem;
-use crate::layer::change::{ChangeKind, FileType, ancestors};
+use crate::layer::change::{ChangeKind, FileType};
+use crate::layer::path::{common, compare, is_below};
 use std::cmp::Ordering;
 
 /// One entry of the layer's tar, understood.
@@ -13,6 +14,8 @@ use std::cmp::Ordering;
 pub struct Entry {
     name_at: u32,
     name_len: u32,
+    /// Of a link: its target stands in the table behind the name.
+    target_len: u32,
     /// What it does.
     pub kind: ChangeKind,
     /// A later entry of the same layer took its place, or its parent's.
@@ -51,6 +54,8 @@ pub enum Place {
     Content,
     /// In the value of this extended attribute.
     Xattr(String),
+    /// In a part of the entry's tar header that nobody reads.
+    Header,
 }
 
 /// A match in one entry.
@@ -108,6 +113,8 @@ pub struct LayerScan {
 pub struct NewEntry<'a> {
     /// The cleaned path.
     pub path: &'a [u8],
+    /// Of a symbolic link the target as it stands there, of a hard link the cleaned one.
+    pub target: &'a [u8],
     /// What it does.
     pub kind: ChangeKind,
     /// How the name is written in the tar.
@@ -122,14 +129,16 @@ pub struct NewEntry<'a> {
 
 impl LayerScan {
     /// Adds the next entry of the tar and returns its index; `None` when the tables are full (4 GiB of names).
-    pub fn push(&mut self, new: NewEntry) -> Option<u32> {
+    pub fn push(&mut self, new: &NewEntry) -> Option<u32> {
         let index = u32::try_from(self.entries.len()).ok()?;
         let name_at = u32::try_from(self.names.len()).ok()?;
-        let name_len = u32::try_from(new.path.len()).ok()?;
+        let (name_len, target_len) = (u32::try_from(new.path.len()).ok()?, u32::try_from(new.target.len()).ok()?);
         self.names.extend_from_slice(new.path);
+        self.names.extend_from_slice(new.target);
         self.entries.push(Entry {
             name_at,
             name_len,
+            target_len,
             kind: new.kind,
             superseded: false,
             spelling: new.spelling,
@@ -173,22 +182,35 @@ impl LayerScan {
         &self.names[entry.name_at as usize..][..entry.name_len as usize]
     }
 
-    /// Sorts, resolves hard links (`links`: entry and cleaned target), and marks what later entries of the layer superseded.
-    pub fn finish(&mut self, links: &[(u32, Vec<u8>)]) {
+    /// The target of a link: of a symbolic one as it stands there, of a hard one cleaned.
+    pub fn target(&self, index: u32) -> &[u8] {
+        let entry = self.entry(index);
+        &self.names[(entry.name_at + entry.name_len) as usize..][..entry.target_len as usize]
+    }
+
+    /// Hard links whose file is not in this layer.
+    pub fn unbound(&self) -> impl Iterator<Item = u32> {
+        let links = self.entries().filter(|(_, e)| e.kind == ChangeKind::Put(FileType::HardLink));
+        links.filter(|(_, e)| e.link_to.is_none() && e.content.is_none()).map(|(index, _)| index)
+    }
+
+    /// Sorts, binds hard links, and marks what later entries of the layer superseded.
+    pub fn finish(&mut self) {
         let mut by_path: Vec<u32> = self.entries().filter(|(_, e)| e.kind != ChangeKind::Nothing).map(|(i, _)| i).collect();
         by_path.sort_unstable_by(|a, b| compare(self.path(*a), self.path(*b)).then(a.cmp(b)));
         self.by_path = by_path;
         self.names.shrink_to_fit();
         self.entries.shrink_to_fit();
-        for (link, target) in links {
-            self.bind(*link, target);
+        for link in self.unbound().collect::<Vec<_>>() {
+            self.bind(link);
         }
         self.mark_superseded();
         self.hits.sort_by(|a, b| (a.entry, &a.place, a.found.offset).cmp(&(b.entry, &b.place, b.found.offset)));
     }
 
     /// Binds a link to the last file of that name before it: its content stays, whatever becomes of the name later.
-    fn bind(&mut self, link: u32, target: &[u8]) {
+    fn bind(&mut self, link: u32) {
+        let target = self.target(link);
         let before = self.at(target).iter().rev().copied().find(|i| *i < link && is_file(self.entry(*i).kind));
         if let Some(found) = before {
             let (content, to) = (self.entry(found).content, self.entry(found).link_to);
@@ -201,28 +223,28 @@ impl LayerScan {
     /// The rules of formats.md 7.7 and 9: for one path the last entry counts, unless both are directories; an entry that is no
     /// directory loses its place to a later one below it, and takes the place of earlier ones below it.
     fn mark_superseded(&mut self) {
-        let mut superseded = Vec::new();
-        // The entries above the current one that are no directories: index and length of the path.
-        let mut above: Vec<u32> = Vec::new();
+        let mut superseded = vec![false; self.entries.len()];
+        // The way down to the current path: entries that are no directories, each with the latest on the way to it.
+        let mut above: Vec<(u32, u32)> = Vec::new();
         for run in self.by_path.chunk_by(|a, b| self.path(*a) == self.path(*b)) {
-            let puts: Vec<u32> = run.iter().copied().filter(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_))).collect();
-            let Some(&last) = puts.last() else { continue };
+            let mut puts: Vec<u32> = run.iter().copied().filter(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_))).collect();
+            let Some(last) = puts.pop() else { continue };
             let directory = |i: u32| self.entry(i).kind == ChangeKind::Put(FileType::Directory);
-            for &earlier in &puts[..puts.len() - 1] {
-                if !(directory(earlier) && directory(last)) {
-                    superseded.push(earlier);
-                }
+            for earlier in puts {
+                superseded[earlier as usize] |= !(directory(earlier) && directory(last));
             }
-            above.retain(|a| is_below(self.path(last), self.path(*a)));
-            for &parent in &above {
-                superseded.push(parent.min(last));
+            while above.pop_if(|(parent, _)| !is_below(self.path(last), self.path(*parent))).is_some() {}
+            let latest = above.last().map(|(_, latest)| *latest);
+            superseded[last as usize] |= latest.is_some_and(|latest| latest > last);
+            for (parent, _) in &above {
+                superseded[*parent as usize] |= *parent < last;
             }
             if !directory(last) {
-                above.push(last);
+                above.push((last, latest.map_or(last, |latest| latest.max(last))));
             }
         }
-        for index in superseded {
-            self.entries[index as usize].superseded = true;
+        for (entry, superseded) in self.entries.iter_mut().zip(superseded) {
+            entry.superseded = superseded;
         }
     }
 
@@ -234,64 +256,88 @@ impl LayerScan {
     }
 
     /// All entries about exactly this path, in the order of the tar.
-    fn at(&self, path: &[u8]) -> &[u32] {
+    pub fn at(&self, path: &[u8]) -> &[u32] {
         let from = self.by_path.partition_point(|i| compare(self.path(*i), path) == Ordering::Less);
         let len = self.by_path[from..].partition_point(|i| self.path(*i) == path);
         &self.by_path[from..from + len]
+    }
+
+    /// All entries that say something about the file system, by path.
+    pub fn by_path(&self) -> &[u32] {
+        &self.by_path
+    }
+
+    /// The entries about a path strictly above `path`, the root included, nearest first. Takes time for what is there, not for the
+    /// depth of the path.
+    fn above<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
+        let mut end = self.by_path.partition_point(|i| compare(self.path(*i), path) == Ordering::Less);
+        std::iter::from_fn(move || {
+            loop {
+                let nearest = *self.by_path.get(end.checked_sub(1)?)?;
+                let candidate = self.path(nearest);
+                if is_below(path, candidate) {
+                    end -= 1;
+                    return Some(nearest);
+                }
+                // All that stands between an ancestor and `path` is below that ancestor: it is the shared part, or above it.
+                let shared = common(candidate, path);
+                end = self.by_path[..end].partition_point(|i| compare(self.path(*i), shared) != Ordering::Greater);
+            }
+        })
+    }
+
+    /// The entries about paths strictly below `path`.
+    pub fn below<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
+        let from = self.by_path.partition_point(|i| compare(self.path(*i), path) != Ordering::Greater);
+        self.by_path[from..].iter().copied().take_while(move |i| is_below(self.path(*i), path))
     }
 
     fn has(&self, path: &[u8], kind: ChangeKind) -> bool {
         self.at(path).iter().any(|i| self.entry(*i).kind == kind)
     }
 
+    fn stays(&self, index: u32) -> bool {
+        matches!(self.entry(index).kind, ChangeKind::Put(_)) && !self.entry(index).superseded
+    }
+
     /// The entry that this layer leaves at `path`, if it puts one there.
     pub fn put(&self, path: &[u8]) -> Option<u32> {
-        let mut entries = self.at(path).iter().copied();
-        entries.rfind(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_)) && !self.entry(*i).superseded)
+        self.at(path).iter().copied().rfind(|i| self.stays(*i))
     }
 
     /// True if this layer puts anything below `path`.
     pub fn puts_below(&self, path: &[u8]) -> bool {
-        let from = self.by_path.partition_point(|i| compare(self.path(*i), path) != Ordering::Greater);
-        let below = self.by_path[from..].iter().take_while(|i| is_below(self.path(**i), path));
-        below.into_iter().any(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_)) && !self.entry(*i).superseded)
+        self.below(path).any(|i| self.stays(i))
     }
 
-    /// True if this layer has a whiteout of exactly `path`.
-    pub fn whites_out(&self, path: &[u8]) -> bool {
-        self.has(path, ChangeKind::Whiteout) || self.has(path, ChangeKind::OverlayWhiteout)
+    /// True if this layer has something other than a directory at a path above `path`.
+    pub fn blocks(&self, path: &[u8]) -> bool {
+        self.above(path).any(|i| self.stays(i) && self.entry(i).kind != ChangeKind::Put(FileType::Directory))
     }
 
-    /// True if the whiteout of `path` is one that only overlayfs engines understand.
-    pub fn whites_out_by_device(&self, path: &[u8]) -> bool {
-        self.has(path, ChangeKind::OverlayWhiteout) && !self.has(path, ChangeKind::Whiteout)
+    /// The whiteout of exactly `path`, if this layer has one: the plain form where there are both.
+    pub fn whiteout(&self, path: &[u8]) -> Option<ChangeKind> {
+        let forms = [ChangeKind::Whiteout, ChangeKind::OverlayWhiteout];
+        forms.into_iter().find(|kind| self.has(path, *kind))
     }
 
-    /// The directory above `path` that this layer makes opaque, if there is one (the root is the empty path).
-    pub fn opaque_above<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
-        ancestors(path).chain([&b""[..]]).find(|dir| self.has(dir, ChangeKind::Opaque))
+    /// The nearest path above `path` that this layer whites out, and in which form.
+    pub fn whiteout_above<'a>(&'a self, path: &'a [u8]) -> Option<(&'a [u8], ChangeKind)> {
+        let found = self.above(path).find(|i| matches!(self.entry(*i).kind, ChangeKind::Whiteout | ChangeKind::OverlayWhiteout))?;
+        Some((self.path(found), self.whiteout(self.path(found))?))
+    }
+
+    /// The nearest directory above `path` that this layer makes opaque (the root is the empty path), and in which form: the plain one
+    /// where there are both.
+    pub fn opaque_above<'a>(&'a self, path: &'a [u8]) -> Option<(&'a [u8], ChangeKind)> {
+        let opaque = |kind: ChangeKind| matches!(kind, ChangeKind::Opaque | ChangeKind::OverlayOpaque);
+        let found = self.above(path).filter(|i| opaque(self.entry(*i).kind)).min_by_key(|i| self.entry(*i).kind != ChangeKind::Opaque)?;
+        Some((self.path(found), self.entry(found).kind))
     }
 }
 
 fn is_file(kind: ChangeKind) -> bool {
-    matches!(kind, ChangeKind::Put(FileType::Regular | FileType::HardLink))
-}
-
-fn is_below(path: &[u8], dir: &[u8]) -> bool {
-    dir.is_empty() && !path.is_empty() || path.len() > dir.len() && path.starts_with(dir) && path[dir.len()] == b'/'
-}
-
-/// Orders paths so that everything below a directory follows it at once: `/` sorts before every other byte.
-fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    let common = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    match (a.get(common), b.get(common)) {
-        (None, None) => Ordering::Equal,
-        (None, Some(_)) => Ordering::Less,
-        (Some(_), None) => Ordering::Greater,
-        (Some(b'/'), Some(_)) => Ordering::Less,
-        (Some(_), Some(b'/')) => Ordering::Greater,
-        (Some(x), Some(y)) => x.cmp(y),
-    }
+    matches!(kind, ChangeKind::Put(FileType::Regular | FileType::HardLink) | ChangeKind::LinkPool)
 }
 
 #[cfg(test)]
@@ -304,10 +350,38 @@ mod tests {
         assert!(size_of::<Entry>() + size_of::<u32>() <= 68, "{}", size_of::<Entry>());
     }
 
+    fn scan(entries: &[(&str, ChangeKind)]) -> LayerScan {
+        let mut scan = LayerScan::default();
+        for (path, kind) in entries {
+            let path = path.as_bytes();
+            scan.push(&NewEntry { path, target: b"", kind: *kind, spelling: Spelling::Plain, mode: 0, size: 0, offset: 0 });
+        }
+        scan.finish();
+        scan
+    }
+
+    const FILE: ChangeKind = ChangeKind::Put(FileType::Regular);
+    const DIRECTORY: ChangeKind = ChangeKind::Put(FileType::Directory);
+
     #[test]
-    fn everything_below_a_directory_follows_it_at_once() {
-        let mut paths = ["da", "d/b", "d-", "d", "d/a/x", "d/a"].map(str::as_bytes);
-        paths.sort_by(|a, b| compare(a, b));
-        assert_eq!(paths, ["d", "d/a", "d/a/x", "d/b", "d-", "da"].map(str::as_bytes));
+    fn what_stands_above_is_found_nearest_first() {
+        let scan =
+            scan(&[("", ChangeKind::Opaque), ("a", DIRECTORY), ("a/b/c", DIRECTORY), ("a/bb", FILE), ("a/b/c/d/e", FILE), ("z", FILE)]);
+        let above =
+            |path: &str| scan.above(path.as_bytes()).map(|i| String::from_utf8_lossy(scan.path(i)).into_owned()).collect::<Vec<_>>();
+        assert_eq!(above("a/b/c/d/x"), ["a/b/c", "a", ""]);
+        assert_eq!(above("a/b/x"), ["a", ""]);
+        assert_eq!(above("q/x"), [""]);
+        assert!(scan.blocks(b"a/bb/x") && !scan.blocks(b"a/b/c/x"));
+    }
+
+    #[test]
+    fn the_later_entry_wins_and_a_directory_gives_way() {
+        let superseded = |entries: &[(&str, ChangeKind)]| scan(entries).entries().map(|(_, e)| e.superseded).collect::<Vec<_>>();
+        assert_eq!(superseded(&[("f", FILE), ("f", FILE)]), [true, false]);
+        assert_eq!(superseded(&[("f", DIRECTORY), ("f/c", FILE), ("f", FILE)]), [true, true, false]);
+        assert_eq!(superseded(&[("f", FILE), ("f", DIRECTORY), ("f/c", FILE)]), [true, false, false]);
+        assert_eq!(superseded(&[("d/x", FILE), ("d", DIRECTORY)]), [false, false]);
+        assert_eq!(superseded(&[("a", FILE), ("a/b", FILE), ("a/b/c", FILE)]), [true, true, false]);
     }
 }

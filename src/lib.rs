@@ -12,15 +12,15 @@
 //!
 //! Data flows left to right; a module imports only what stands to its left (`tests/tidy.rs` holds the order). In reading order:
 //! [`source`], [`layer`], [`rules`], [`detect`], [`content`], [`layer_scan`], [`archive`], [`scan`], [`image`], [`timeline`],
-//! [`finding`], [`policy`], [`report`]; the leaves are [`error`], [`digest`], [`secret`] and [`text`].
+//! [`finding`], [`policy`], [`report`]; the leaves are [`error`], [`digest`], [`secret`], [`text`] and [`limits`].
 //!
 //! ```no_run
-//! use pentimento::{detect::Detector, finding, image, rules::RuleSet, scan, source::Source};
+//! use pentimento::{detect::Detector, finding, image, limits::Limits, rules::RuleSet, scan, source::Source};
 //!
-//! let detector = Detector::new(RuleSet::builtin()?)?;
-//! let archive = scan::scan(Source::open("image.tar")?, &detector, 4, &scan::Progress::default())?;
-//! let images = image::images(&archive);
-//! for finding in finding::assemble(&archive, &images, &detector) {
+//! let (detector, limits) = (Detector::new(RuleSet::builtin()?)?, Limits::default());
+//! let archive = scan::scan(Source::open("image.tar", &limits)?, &detector, &limits, 4, &scan::Progress::default())?;
+//! let mut images = image::images(&archive, &image::Selection::default());
+//! for finding in finding::assemble(&archive, &mut images, &detector) {
 //!     println!("{} {:?} {:?}", finding.secret, finding.location, finding.state);
 //! }
 //! # Ok::<(), pentimento::Error>(())
@@ -35,6 +35,7 @@ pub mod finding;
 pub mod image;
 pub mod layer;
 pub mod layer_scan;
+pub mod limits;
 pub mod policy;
 pub mod report;
 pub mod rules;

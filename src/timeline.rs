@@ -1,11 +1,16 @@
 //! The whiteout rules: what became of a path after the layer that wrote it (formats.md, part 9).
 //!
-//! A fate is a function of the later layers' scans alone. For one path it asks each later layer, in order: does it make a directory
-//! above opaque, white out the path or a parent, put something else there?
+//! A fate is a function of the later layers' scans alone. [`lives`] lays the layers over each other, base first, and keeps only the
+//! files that somebody asks for: those of a layer's entries that touch none of them, or those of them that no entry touches, cost
+//! nothing.
 
 use crate::digest::ContentHash;
-use crate::layer::change::{ChangeKind, FileType, ancestors};
+use crate::layer::change::{ChangeKind, FileType};
+use crate::layer::path::{Key, common, is_below, join, link_target};
 use crate::layer_scan::LayerScan;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 /// How a path was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,45 +56,236 @@ pub enum Fate {
 pub struct Life {
     /// What became of it.
     pub fate: Fate,
-    /// Layers that wrote the same content again (chmod, chown, touch).
+    /// Layers that wrote the same content again (chmod, chown, touch). Of a version that is such a rewrite itself, only the next one.
     pub rewritten_in: Vec<usize>,
     /// Why engines disagree about the fate, if they do.
     pub engine_dependent: Option<&'static str>,
 }
 
-/// The life of entry `entry` of layer `born` in an image of `layers` (base first; `None` where a layer could not be read). With
-/// `by_content`, writing the same content again does not end it.
-pub fn life(layers: &[Option<&LayerScan>], born: usize, entry: u32, by_content: bool) -> Life {
-    let mut life = Life { fate: Fate::Present, rewritten_in: Vec::new(), engine_dependent: None };
-    let Some(Some(home)) = layers.get(born) else { return life };
-    let (path, record) = (home.path(entry), home.entry(entry));
-    if record.superseded {
-        life.fate = Fate::Superseded;
-        life.engine_dependent = Some("the layer holds this path more than once: docker and podman refuse such a layer");
-        return life;
-    }
-    if !matches!(record.kind, ChangeKind::Put(_)) {
-        life.fate = Fate::Hidden;
-        return life;
-    }
-    if home.whites_out(path) {
-        life.engine_dependent = Some("one layer holds both the file and its whiteout: engines refuse it or differ");
-    }
-    for (by, layer) in layers.iter().enumerate().skip(born + 1) {
-        let Some(layer) = layer else { continue };
-        match step(layer, by, path, record.content.filter(|_| by_content), &mut life.engine_dependent) {
-            Step::Untouched => {}
-            Step::Rewritten => life.rewritten_in.push(by),
-            Step::Ended(fate) => {
-                life.fate = fate;
-                break;
-            }
+impl Life {
+    /// The life of what does not come along when the same content is written again, such as an extended attribute.
+    pub fn without_rewrites(&self) -> Life {
+        match self.rewritten_in.first() {
+            Some(&by) => Life { fate: Fate::Overwritten { by }, rewritten_in: Vec::new(), ..self.clone() },
+            None => self.clone(),
         }
     }
-    life
+}
+
+/// The lives of the entries that were asked for, and of links to them.
+#[derive(Debug, Default)]
+pub struct Lives {
+    /// By layer and entry.
+    pub of: HashMap<(usize, u32), Life>,
+    /// Hard links to files of lower layers, and these files: layer and entry of both.
+    pub bound: BTreeMap<(usize, u32), (usize, u32)>,
+    /// Hard links to nothing.
+    pub broken: Vec<(usize, u32)>,
 }
 
 const BY_DEVICE: &str = "an overlayfs character device stands for the deletion: engines without overlayfs do not read it so";
+const BY_XATTR: &str = "an overlayfs attribute makes the directory opaque: engines without overlayfs do not read it so";
+const IN_ROOT: &str = "an opaque marker in the root directory: overlay engines ignore it";
+const REAPPEARS: &str = "the directory was whited out and made again in one layer: in overlay engines the old files reappear";
+const TWICE: &str = "the layer holds this path more than once: docker and podman refuse such a layer";
+const BOTH: &str = "one layer holds both the file and its whiteout: engines refuse it or differ";
+const POOL: &str = "a file of AUFS' link pool: docker, containerd and umoci show it, podman's vfs does not";
+const THROUGH: &str = "a later layer writes through a symbolic link of a lower one: engines without overlayfs change this file";
+const BELOW_LINK: &str = "its directory is a symbolic link of a lower layer: engines without overlayfs put it where the link leads";
+const LOWER_LINK: &str = "a hard link to a file of a lower layer: docker, containerd and podman's overlay refuse it";
+
+/// A file of the view so far that is of interest.
+struct Alive<'a> {
+    /// Layer and entry of the versions with this content, the first one first; the others are rewrites.
+    versions: Vec<(usize, u32)>,
+    rewritten_in: Vec<usize>,
+    content: Option<ContentHash>,
+    /// Where a symbolic link leads.
+    target: Option<&'a [u8]>,
+    doubt: Cell<Option<&'static str>>,
+}
+
+type View<'a> = BTreeMap<Key<'a>, Alive<'a>>;
+
+/// The lives of the entries `wanted` (by layer) in an image of `layers` (base first; `None` where a layer could not be read). Symbolic
+/// links and what hard links of higher layers lead to must be among them: without these, nothing is known of files that are reached
+/// through them.
+pub fn lives(layers: &[Option<&LayerScan>], wanted: &[Vec<u32>]) -> Lives {
+    let mut lives = Lives::default();
+    let mut view = View::new();
+    for (by, layer) in layers.iter().enumerate() {
+        let Some(layer) = layer else { continue };
+        let bound = bind(layer, by, &view, &mut lives);
+        let touched = touched(layer, &view);
+        let through = write_through(layer, &touched, &view);
+        for key in touched {
+            change(layer, by, key, &mut view, &mut lives);
+        }
+        for &entry in wanted.get(by).map(Vec::as_slice).unwrap_or_default() {
+            born(layer, by, entry, &mut view, &mut lives);
+        }
+        for link in bound {
+            born(layer, by, link, &mut view, &mut lives);
+            if let Some(alive) = view.get(&Key(layer.path(link))) {
+                alive.doubt.set(Some(LOWER_LINK));
+            }
+        }
+        for path in through {
+            if let Some(alive) = view.get(&Key(path)) {
+                alive.doubt.set(alive.doubt.get().or(Some(BELOW_LINK)));
+            }
+        }
+    }
+    for (_, alive) in view {
+        end(alive, Fate::Present, &mut lives);
+    }
+    lives
+}
+
+/// Binds the hard links of `layer` whose files are in the view. What a link leads to is always asked for, so that what is not in the
+/// view does not exist.
+fn bind<'a>(layer: &LayerScan, by: usize, view: &View<'a>, lives: &mut Lives) -> Vec<u32> {
+    let mut bound = Vec::new();
+    for link in layer.unbound() {
+        match view.get(&Key(layer.target(link))).filter(|alive| alive.target.is_none()) {
+            Some(alive) => {
+                let first = alive.versions[0];
+                // A link to a link leads where that one led.
+                let file = lives.bound.get(&first).copied().unwrap_or(first);
+                lives.bound.insert((by, link), file);
+                bound.push(link);
+            }
+            None => lives.broken.push((by, link)),
+        }
+    }
+    bound
+}
+
+/// The files of the view that `layer` may change: those that its entries name, or all, whichever are fewer.
+fn touched<'a>(layer: &'a LayerScan, view: &View<'a>) -> Vec<Key<'a>> {
+    if view.len() <= layer.len() {
+        return view.keys().copied().collect();
+    }
+    let mut touched = Vec::new();
+    // Of nested directories, the outermost tells all.
+    let mut covered: Option<&[u8]> = None;
+    for &entry in layer.by_path() {
+        let (path, kind) = (layer.path(entry), layer.entry(entry).kind);
+        touched.extend(above(view, path));
+        touched.extend(view.get_key_value(&Key(path)).map(|(key, _)| *key));
+        if kind != ChangeKind::Put(FileType::Directory) && !covered.is_some_and(|dir| dir == path || is_below(path, dir)) {
+            let below = view.range((Bound::Excluded(Key(path)), Bound::Unbounded)).map(|(key, _)| *key);
+            touched.extend(below.take_while(|key| is_below(key.0, path)));
+            covered = Some(path);
+        }
+    }
+    touched.sort_unstable();
+    touched.dedup();
+    touched
+}
+
+/// The files of the view whose path is above `path`: no directories, so there is hardly ever one.
+fn above<'a>(view: &View<'a>, path: &'a [u8]) -> Vec<Key<'a>> {
+    let mut found = Vec::new();
+    let mut end = path;
+    let mut bound = Bound::Excluded(Key(path));
+    while let Some((key, _)) = view.range((Bound::Unbounded, bound)).next_back() {
+        if is_below(path, key.0) {
+            found.push(*key);
+            end = &path[..key.0.len()];
+            bound = Bound::Excluded(Key(end));
+        } else {
+            let shared = &path[..common(key.0, end).len()];
+            if shared.is_empty() {
+                break;
+            }
+            end = shared;
+            bound = Bound::Included(Key(shared));
+        }
+    }
+    found
+}
+
+/// Symbolic links of the view under which `layer` has entries: engines without overlayfs write where they lead. Marks what is there,
+/// and returns the paths that the layer puts.
+fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>) -> Vec<&'a [u8]> {
+    let mut puts = Vec::new();
+    for link in touched {
+        let Some(target) = view.get(link).and_then(|alive| alive.target) else { continue };
+        if layer.put(link.0).is_some() {
+            continue;
+        }
+        let mut directory = link_target(link.0, target);
+        for _ in 0..8 {
+            let Some(next) = view.get(&Key(&directory)).and_then(|alive| alive.target) else { break };
+            directory = link_target(&directory, next);
+        }
+        for entry in layer.below(link.0) {
+            let path = layer.path(entry);
+            let real = join(&directory, &path[link.0.len() + 1..]);
+            if let Some(alive) = view.get(&Key(&real)) {
+                alive.doubt.set(Some(THROUGH));
+            }
+            puts.push(path);
+        }
+    }
+    puts
+}
+
+/// What `layer` does to one file of the view.
+fn change<'a>(layer: &LayerScan, by: usize, key: Key<'a>, view: &mut View<'a>, lives: &mut Lives) {
+    let Some(alive) = view.get_mut(&key) else { return };
+    match step(layer, by, key.0, alive.content, alive.doubt.get_mut()) {
+        Step::Untouched => {}
+        Step::Rewritten => alive.rewritten_in.push(by),
+        Step::Ended(fate) => {
+            if let Some(alive) = view.remove(&key) {
+                end(alive, fate, lives);
+            }
+        }
+    }
+}
+
+/// Adds an entry of `layer` to the view.
+fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, lives: &mut Lives) {
+    let (path, record) = (layer.path(entry), layer.entry(entry));
+    let never = match record.kind {
+        ChangeKind::Put(_) if record.superseded => Some((Fate::Superseded, Some(TWICE))),
+        ChangeKind::Put(_) => None,
+        ChangeKind::LinkPool => Some((Fate::Hidden, Some(POOL))),
+        _ => Some((Fate::Hidden, None)),
+    };
+    if let Some((fate, engine_dependent)) = never {
+        lives.of.insert((by, entry), Life { fate, rewritten_in: Vec::new(), engine_dependent });
+        return;
+    }
+    let doubt = layer.whiteout(path).map(|_| BOTH);
+    let target = (record.kind == ChangeKind::Put(FileType::Symlink)).then(|| layer.target(entry));
+    match view.get_mut(&Key(path)) {
+        // The rewrite of a file that is there already.
+        Some(alive) => {
+            alive.versions.push((by, entry));
+            alive.doubt.set(alive.doubt.get().or(doubt));
+        }
+        None => {
+            let alive =
+                Alive { versions: vec![(by, entry)], rewritten_in: Vec::new(), content: record.content, target, doubt: Cell::new(doubt) };
+            view.insert(Key(path), alive);
+        }
+    }
+}
+
+/// The end of a file: the lives of all its versions.
+fn end(alive: Alive, fate: Fate, lives: &mut Lives) {
+    let Alive { versions, rewritten_in, doubt, .. } = alive;
+    let doubt = doubt.get();
+    for &(layer, entry) in &versions[1..] {
+        let next = rewritten_in.partition_point(|rewrite| *rewrite <= layer);
+        let rewritten_in = rewritten_in.get(next).copied().into_iter().collect();
+        lives.of.insert((layer, entry), Life { fate, rewritten_in, engine_dependent: doubt });
+    }
+    lives.of.insert(versions[0], Life { fate, rewritten_in, engine_dependent: doubt });
+}
 
 /// What one later layer does to a living file.
 enum Step {
@@ -104,28 +300,29 @@ fn step(layer: &LayerScan, by: usize, path: &[u8], content: Option<ContentHash>,
         // Also where the layer removed the old file first: whoever looks sees the same bytes.
         return Step::Rewritten;
     }
-    if let Some(dir) = layer.opaque_above(path) {
-        if dir.is_empty() {
-            *doubt = Some("an opaque marker in the root directory: overlay engines ignore it");
+    if let Some((dir, form)) = layer.opaque_above(path) {
+        if form == ChangeKind::OverlayOpaque {
+            *doubt = Some(BY_XATTR);
+        } else if dir.is_empty() {
+            *doubt = Some(IN_ROOT);
         }
         return Step::Ended(Fate::Deleted { by, how: How::Opaque });
     }
-    if layer.whites_out(path) {
-        if layer.whites_out_by_device(path) {
+    if let Some(form) = layer.whiteout(path) {
+        if form == ChangeKind::OverlayWhiteout {
             *doubt = Some(BY_DEVICE);
         }
         return Step::Ended(Fate::Deleted { by, how: How::Whiteout });
     }
-    if let Some(parent) = ancestors(path).find(|parent| layer.whites_out(parent)) {
-        if layer.whites_out_by_device(parent) {
+    if let Some((parent, form)) = layer.whiteout_above(path) {
+        if form == ChangeKind::OverlayWhiteout {
             *doubt = Some(BY_DEVICE);
         } else if layer.put(parent).is_some() || layer.puts_below(parent) {
-            *doubt = Some("the directory was whited out and made again in one layer: in overlay engines the old files reappear");
+            *doubt = Some(REAPPEARS);
         }
         return Step::Ended(Fate::Deleted { by, how: How::ParentRemoved });
     }
-    let is_directory = |entry: u32| layer.entry(entry).kind == ChangeKind::Put(FileType::Directory);
-    if ancestors(path).any(|parent| layer.put(parent).is_some_and(|entry| !is_directory(entry))) || layer.puts_below(path) {
+    if layer.blocks(path) || layer.puts_below(path) {
         return Step::Ended(Fate::Replaced { by });
     }
     match put {

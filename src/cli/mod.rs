@@ -1,8 +1,10 @@
 //! The command line: the only place that knows clap, stdout and the terminal. One file per command.
 
+mod limits;
 mod progress;
 mod rules;
 mod scan;
+mod stop;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -55,7 +57,7 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(e) if is_broken_pipe(&e) => ExitCode::from(141),
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("pentimento: {}", pentimento::text::sanitise(&format!("{e:#}")));
             ExitCode::from(2)
@@ -63,7 +65,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whoever read our output has gone: not an error worth a word. 141 is what a shell shows for SIGPIPE.
+/// Whoever read our output has gone: not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
 }

@@ -1,10 +1,13 @@
 //! `pentimento scan`.
 
+use super::limits::LimitArgs;
+use super::stop;
 use super::{When, progress};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use pentimento::archive::{Archive, Content};
+use pentimento::archive::Archive;
 use pentimento::detect::Detector;
+use pentimento::image::Selection;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Scanned, Style, View};
 use pentimento::rules::{Confidence, RuleSet};
@@ -13,6 +16,8 @@ use pentimento::source::Source;
 use pentimento::{finding, image, scan};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Options of `scan`.
 #[derive(clap::Args)]
@@ -44,6 +49,14 @@ pub struct Args {
     /// Remove the rule with this id
     #[arg(long, value_name = "ID")]
     disable: Vec<String>,
+    /// Only images for this platform: os/architecture[/variant], or os alone (default: all)
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Layers that are absent by design (foreign layers, as of Windows bases) do not make the scan incomplete
+    #[arg(long)]
+    allow_missing_layers: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
@@ -91,8 +104,13 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     let detector = Detector::new(rule_set(args)?)?;
     let (mut scanned, mut failed) = (Vec::new(), Vec::new());
+    let stop = stop::when(args.limits.timeout)?;
     for target in &args.targets {
-        match one(args, &detector, target) {
+        if stop.load(Ordering::Relaxed) != 0 && !scanned.is_empty() {
+            failed.push((target.clone(), "the scan was stopped before it came to this target".to_owned()));
+            continue;
+        }
+        match one(args, &detector, target, &stop) {
             Ok(target) => scanned.push(target),
             Err(e) if args.targets.len() == 1 => return Err(e),
             Err(e) => failed.push((target.clone(), format!("{e:#}"))),
@@ -108,6 +126,7 @@ pub fn run(args: &Args) -> Result<u8> {
             ConfidenceArg::High => Confidence::High,
         },
         show_secrets: args.show_secrets,
+        allow_missing_layers: args.allow_missing_layers,
         fail_on: match args.fail_on {
             FailOnArg::Any => FailOn::Any,
             FailOnArg::Present => FailOn::Present,
@@ -126,8 +145,11 @@ pub fn run(args: &Args) -> Result<u8> {
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            report::write(format, style(args.color), &report, &mut out)?;
-            out.flush()?;
+            match report::write(format, style(args.color), &report, &mut out).and_then(|()| out.flush()) {
+                // Whoever read our output has gone; the verdict stands.
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
+                result => result?,
+            }
         }
     }
     Ok(verdict.exit_code(args.exit_code))
@@ -146,18 +168,20 @@ fn rule_set(args: &Args) -> Result<RuleSet> {
 
 /// One target: read, joined. An archive with neither image nor layer is an error; layers without an image (an archive that was cut
 /// before its manifest) are reported, and the scan is incomplete.
-fn one(args: &Args, detector: &Detector, target: &str) -> Result<Scanned> {
-    let source = Source::open(target)?;
-    let progress = Progress::default();
+fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) -> Result<Scanned> {
+    let limits = args.limits.limits();
+    let source = Source::open(target, &limits)?;
+    let progress = Progress { stop: stop.clone(), ..Progress::default() };
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let bar = !args.quiet && io::stderr().is_terminal();
-    let archive = progress::show(bar, &progress, || scan::scan(source, detector, threads, &progress))?;
-    let images = image::images(&archive);
-    let layers = archive.blobs.iter().any(|blob| matches!(&blob.content, Content::Layer { scan, tar: true } if !scan.is_empty()));
-    if images.images.is_empty() && !layers {
+    let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, threads, &progress))?;
+    let mut images = image::images(&archive, &Selection { platform: args.platform.clone(), limits });
+    let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
+    let stopped = archive.omissions.interrupted;
+    if images.images.is_empty() && !stopped && (!layers || args.platform.is_some()) {
         bail!("{target}: {}", nothing_readable(&archive, &images));
     }
-    let findings = finding::assemble(&archive, &images, detector);
+    let findings = finding::assemble(&archive, &mut images, detector);
     Ok(Scanned { target: target.to_owned(), archive, images, findings })
 }
 
@@ -165,10 +189,8 @@ fn one(args: &Args, detector: &Detector, target: &str) -> Result<Scanned> {
 fn nothing_readable(archive: &Archive, images: &image::Images) -> String {
     let mut why = vec!["no image could be read from it".to_owned()];
     why.extend(archive.problems.iter().chain(&images.problems).map(|p| p.message.clone()));
-    if archive.blobs.is_empty() {
+    if archive.members.by_path().is_empty() {
         why.push("it is no tar archive, or an empty one".to_owned());
-    } else if images.problems.is_empty() {
-        why.push("there is no manifest.json and no index.json (a `docker export` is a file system, not an image)".to_owned());
     }
     why.join("; ")
 }

@@ -207,23 +207,9 @@ fn is_archive(start: &[u8]) -> bool {
 
 /// Reads until `bytes` has `capacity` bytes (`true`) or the reader ends (`false`).
 fn fill(bytes: &mut Vec<u8>, capacity: usize, reader: &mut dyn Read) -> io::Result<bool> {
-    let mut len = bytes.len();
-    if len < capacity {
-        bytes.resize(capacity, 0);
-    }
-    let result = loop {
-        if len == capacity {
-            break Ok(true);
-        }
-        match reader.read(&mut bytes[len..]) {
-            Ok(0) => break Ok(false),
-            Ok(n) => len += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => break Err(e),
-        }
-    };
-    bytes.truncate(len);
-    result
+    let room = capacity.saturating_sub(bytes.len());
+    reader.take(room as u64).read_to_end(bytes)?;
+    Ok(bytes.len() >= capacity)
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! Findings: the matches of all layers and documents, joined with the images they belong to.
 
+mod files;
 mod known;
 
 use crate::archive::{Archive, Content};
 use crate::detect::{Detector, Match, Medium, Reason, Text};
-use crate::digest::ContentHash;
+use crate::error::{Code, Problem};
+use crate::image::Images;
 use crate::image::metadata::{self, Kind};
-use crate::image::{Image, Images};
-use crate::layer::change::ChangeKind;
-use crate::layer_scan::{FileHit, LayerScan, Place};
+use crate::layer_scan::FileHit;
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
-use crate::timeline::{Fate, Life, life, life as life_of};
+use crate::timeline::Fate;
+use files::{Files, place, position};
 use known::KnownValues;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// A secret at one place of one image.
 #[derive(Debug, Clone)]
@@ -38,8 +40,8 @@ pub struct Finding {
     pub state: State,
     /// Layers that wrote the same content again.
     pub rewritten_in: Vec<usize>,
-    /// Visible paths of the final image with the same content.
-    pub also_visible: Vec<Vec<u8>>,
+    /// Visible paths of the final image with the same content: the first 20.
+    pub also_visible: Vec<Arc<[u8]>>,
     /// Why engines disagree about the fate.
     pub engine_dependent: Option<&'static str>,
 }
@@ -51,12 +53,14 @@ pub enum Location {
     File {
         /// Index of the layer in the image.
         layer: Option<usize>,
-        /// The blob.
-        blob: usize,
-        /// The entry in the blob's scan.
+        /// The blob; none where the archive itself is the layer, or the file is one of its members.
+        blob: Option<usize>,
+        /// The entry in the scan of the blob, or of the archive's members.
         entry: u32,
         /// The path.
-        path: Vec<u8>,
+        path: Arc<[u8]>,
+        /// The way on from there: into a nested archive, or to a part of the entry that is not its content.
+        inner: Option<Arc<[u8]>>,
         /// The extended attribute whose value it is in.
         xattr: Option<String>,
         /// Line, column and offset.
@@ -110,7 +114,8 @@ impl Finding {
 
     /// Hidden in one engine and visible in another.
     pub fn is_doubtful(&self) -> bool {
-        matches!(self.state, State::File(Fate::Deleted { .. })) && self.engine_dependent.is_some()
+        // Who holds a path twice in a layer is refused, or the last one wins.
+        self.engine_dependent.is_some() && !matches!(self.state, State::File(Fate::Superseded))
     }
 
     /// The layer that hid it.
@@ -123,133 +128,33 @@ impl Finding {
     }
 }
 
-/// All findings, of every confidence, in a stable order.
-pub fn assemble(archive: &Archive, images: &Images, detector: &Detector) -> Vec<Finding> {
+/// The most findings of one archive: what images share is told for each of them, and hostile ones share as much as they like.
+const MOST: usize = 200_000;
+
+/// All findings, of every confidence, in a stable order. What comes to light on the way is added to the problems of `images`.
+pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector) -> Vec<Finding> {
     let rules = detector.rules();
     let mut findings = Vec::new();
-    for (index, image) in images.images.iter().enumerate() {
+    let mut told = HashSet::new();
+    let files = Files::new(archive, &images.images);
+    for (index, image) in images.images.iter_mut().enumerate() {
+        if findings.len() > MOST {
+            let message = format!("more than {MOST} findings: those of this image and the next are left out");
+            image.problems.push((None, Problem::new(Code::LimitReached, message)));
+            break;
+        }
         let from = findings.len();
-        findings.extend(in_layers(archive, index, image));
+        let (found, problems) = files.in_layers(index, image);
+        findings.extend(found);
+        image.problems.extend(problems);
         let values = KnownValues::of(&findings[from..]);
-        let texts = metadata::of_image(archive, image);
+        let texts = metadata::of_image(archive, image, &mut told);
         findings.extend(in_texts(texts, Some(index), detector, &mut Seen::default(), &values));
     }
     findings.extend(unreferenced(archive, images, detector, &findings));
     sort(&mut findings, rules);
     identify(&mut findings, rules);
     findings
-}
-
-// ---- layers ------------------------------------------------------------------------------------------------------------------------
-
-fn in_layers(archive: &Archive, index: usize, image: &Image) -> Vec<Finding> {
-    let scans: Vec<Option<&LayerScan>> = image.layers.iter().map(|l| archive.layer(l.blob?)).collect();
-    let copies = copies(&scans);
-    let mut findings = Vec::new();
-    // Versions of files that are rewrites of an earlier one: they are told there.
-    let mut rewrites: HashSet<(usize, Vec<u8>, usize, Secret)> = HashSet::new();
-    for (layer, scan) in scans.iter().enumerate() {
-        let Some(scan) = scan else { continue };
-        let names = other_names(scan);
-        let mut lives: HashMap<(u32, bool), Life> = HashMap::new();
-        let mut said: HashSet<(u32, &Place, usize, &Secret)> = HashSet::new();
-        for hit in &scan.hits {
-            for entry in [hit.entry].into_iter().chain(names.get(&hit.entry).into_iter().flatten().copied()) {
-                let path = scan.path(entry);
-                if !said.insert((entry, &hit.place, hit.found.rule, &hit.found.secret)) {
-                    continue;
-                }
-                let in_content = hit.place == Place::Content;
-                let told = |layer| (layer, path.to_vec(), hit.found.rule, hit.found.secret.clone());
-                if in_content && scan.put(path) == Some(entry) && rewrites.contains(&told(layer)) {
-                    continue;
-                }
-                // An attribute does not follow the content: it is where it is until the path is written again.
-                let life = lives.entry((entry, in_content)).or_insert_with(|| life(&scans, layer, entry, in_content)).clone();
-                let life = follow(&scans, life, path, hit);
-                rewrites.extend(life.rewritten_in.iter().map(|later| told(*later)));
-                let blob = image.layers[layer].blob.unwrap_or_default();
-                let mut finding = file_finding(scan, hit, entry, (Some(index), Some(layer), blob));
-                finding.state = State::File(life.fate);
-                finding.also_visible = visible_copies(&copies, scan.entry(entry).content, path, hit);
-                finding.rewritten_in = life.rewritten_in;
-                finding.engine_dependent = life.engine_dependent;
-                findings.push(finding);
-            }
-        }
-    }
-    findings
-}
-
-/// A secret outlives its file's version where the version that overwrote it holds it too: its fate is the last one's.
-fn follow(scans: &[Option<&LayerScan>], mut life: Life, path: &[u8], hit: &FileHit) -> Life {
-    while let Fate::Overwritten { by } = life.fate {
-        let Some(scan) = scans[by] else { break };
-        let holds = |entry: &u32| {
-            scan.hits_of(*entry).any(|h| h.place == hit.place && h.found.rule == hit.found.rule && h.found.secret == hit.found.secret)
-        };
-        let Some(next) = scan.put(path).filter(holds) else { break };
-        let next = life_of(scans, by, next, hit.place == Place::Content);
-        life.fate = next.fate;
-        life.engine_dependent = life.engine_dependent.or(next.engine_dependent);
-    }
-    life
-}
-
-/// Per file with matches, the hard links to it in its layer.
-fn other_names(scan: &LayerScan) -> HashMap<u32, Vec<u32>> {
-    let wanted: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
-    let mut names: HashMap<u32, Vec<u32>> = HashMap::new();
-    if !wanted.is_empty() {
-        for (index, entry) in scan.entries() {
-            if let Some(target) = entry.link_to.filter(|target| wanted.contains(target)) {
-                names.entry(target).or_default().push(index);
-            }
-        }
-    }
-    names
-}
-
-/// Visible paths by content, for the contents that hold a match.
-fn copies<'a>(scans: &[Option<&'a LayerScan>]) -> HashMap<ContentHash, Vec<&'a [u8]>> {
-    let of_hit = |scan: &LayerScan, hit: &FileHit| scan.entry(hit.entry).content;
-    let wanted: HashSet<ContentHash> = scans.iter().flatten().flat_map(|s| s.hits.iter().filter_map(move |h| of_hit(s, h))).collect();
-    let mut copies: HashMap<ContentHash, Vec<&[u8]>> = HashMap::new();
-    if wanted.is_empty() {
-        return copies;
-    }
-    for (layer, scan) in scans.iter().enumerate() {
-        let Some(scan) = scan else { continue };
-        for (index, entry) in scan.entries() {
-            let Some(content) = entry.content.filter(|c| wanted.contains(c) && matches!(entry.kind, ChangeKind::Put(_))) else { continue };
-            // A rewrite is told by its first version: only the last one that is alive counts here, and both have one path.
-            if life(scans, layer, index, true).fate == Fate::Present {
-                let paths = copies.entry(content).or_default();
-                if !paths.contains(&scan.path(index)) {
-                    paths.push(scan.path(index));
-                }
-            }
-        }
-    }
-    copies
-}
-
-fn visible_copies(copies: &HashMap<ContentHash, Vec<&[u8]>>, content: Option<ContentHash>, own: &[u8], hit: &FileHit) -> Vec<Vec<u8>> {
-    let paths = content.and_then(|c| copies.get(&c)).filter(|_| hit.place == Place::Content);
-    paths.into_iter().flatten().filter(|path| **path != own).map(|path| path.to_vec()).collect()
-}
-
-fn file_finding(scan: &LayerScan, hit: &FileHit, entry: u32, (image, layer, blob): (Option<usize>, Option<usize>, usize)) -> Finding {
-    let xattr = match &hit.place {
-        Place::Content => None,
-        Place::Xattr(name) => Some(name.clone()),
-    };
-    let location = Location::File { layer, blob, entry, path: scan.path(entry).to_vec(), xattr, at: position(&hit.found) };
-    finding(&hit.found, image, location, State::File(Fate::Hidden))
-}
-
-fn position(found: &Match) -> Position {
-    Position { line: found.line, column: found.column, offset: found.offset }
 }
 
 fn finding(found: &Match, image: Option<usize>, location: Location, state: State) -> Finding {
@@ -279,8 +184,9 @@ struct Seen {
 
 fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detector, seen: &mut Seen, values: &KnownValues) -> Vec<Finding> {
     // `Config` holds `container_config` and other repetitions: it is looked at last, and tells only what is new.
-    let (last, first): (Vec<_>, Vec<_>) =
-        texts.into_iter().partition(|t| matches!(t.kind, Kind::Config | Kind::Document) || t.pointer.starts_with("/container_config"));
+    let (last, first): (Vec<_>, Vec<_>) = texts
+        .into_iter()
+        .partition(|t| matches!(t.kind, Kind::Config | Kind::Document | Kind::V1Config) || t.pointer.starts_with("/container_config"));
     let mut findings = Vec::new();
     for (texts, repeats) in [(first, false), (last, true)] {
         for text in texts {
@@ -317,26 +223,51 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
 fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &[Finding]) -> Vec<Finding> {
     let mut seen = Seen { told: told.iter().map(|f| (f.rule, f.secret.clone())).collect() };
     let mut findings = Vec::new();
-    for &blob in &images.unreferenced {
+    let plain = images.images.iter().any(|image| image.kind == crate::image::Kind::FileSystem);
+    for &blob in images.unreferenced.iter().filter(|_| !plain) {
         match &archive.blobs[blob].content {
-            Content::Layer { scan, .. } => {
+            Content::File => {}
+            Content::Layer(layer) => {
                 let mut said = HashSet::new();
-                let hits = scan.hits.iter().filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)));
-                findings.extend(hits.map(|hit| {
-                    let mut finding = file_finding(scan, hit, hit.entry, (None, None, blob));
-                    finding.reasons.push("in a blob that no image of the archive refers to".into());
-                    finding
-                }));
+                let hits = layer.scan.hits.iter().filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)));
+                findings.extend(
+                    hits.map(|hit| hidden(hit, Some(blob), layer.scan.path(hit.entry), "in a blob that no image of the archive refers to")),
+                );
             }
             Content::Document(document) => {
                 let texts = metadata::of_document(document, blob);
                 let mut hidden = in_texts(texts, None, detector, &mut seen, &KnownValues::default());
-                hidden.iter_mut().for_each(|finding| finding.state = State::File(Fate::Hidden));
+                hidden.iter_mut().for_each(|finding| {
+                    finding.state = State::File(Fate::Hidden);
+                    finding.reasons.push("in a document that no image of the archive refers to".into());
+                });
                 findings.extend(hidden);
             }
         }
     }
+    if !plain {
+        findings.extend(between_members(archive, images));
+    }
     findings
+}
+
+/// What stands in the archive itself: members that are plain files, bytes behind its end, unused parts of its headers.
+fn between_members(archive: &Archive, images: &Images) -> Vec<Finding> {
+    let unreferenced: HashSet<usize> = images.unreferenced.iter().copied().collect();
+    let of_interest = |hit: &&FileHit| match archive.blob_of(hit.entry) {
+        Some(blob) if hit.place == crate::layer_scan::Place::Content => {
+            matches!(archive.blobs[blob].content, Content::File) && unreferenced.contains(&blob)
+        }
+        _ => true,
+    };
+    let hits = archive.members.hits.iter().filter(of_interest);
+    hits.map(|hit| hidden(hit, None, archive.members.path(hit.entry), "in the archive itself, where no image refers to it")).collect()
+}
+
+fn hidden(hit: &FileHit, blob: Option<usize>, path: &[u8], reason: &'static str) -> Finding {
+    let mut finding = finding(&hit.found, None, place(hit, None, blob, hit.entry, path.into()), State::File(Fate::Hidden));
+    finding.reasons.push(reason.into());
+    finding
 }
 
 // ---- order and identity ------------------------------------------------------------------------------------------------------------
@@ -345,9 +276,9 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
 fn sort(findings: &mut [Finding], rules: &RuleSet) {
     findings.sort_by_cached_key(|f| {
         let place = match &f.location {
-            Location::File { layer, path, at, .. } => (0, layer.unwrap_or(usize::MAX), path.clone(), at.offset),
+            Location::File { layer, path, at, inner, .. } => (0, layer.unwrap_or(usize::MAX), path.clone(), inner.clone(), at.offset),
             Location::Metadata { kind, pointer, at, step, .. } => {
-                (1 + *kind as usize, step.unwrap_or(0), pointer.clone().into_bytes(), at.offset)
+                (1 + *kind as usize, step.unwrap_or(0), pointer.as_bytes().into(), None, at.offset)
             }
         };
         let worst = std::cmp::Reverse((rules.rules()[f.rule].severity, f.confidence));
@@ -380,8 +311,11 @@ fn base_id(finding: &Finding, rule: &str) -> String {
     part(rule.as_bytes());
     part(finding.secret.reveal());
     match &finding.location {
-        Location::File { path, xattr, .. } => {
+        Location::File { path, xattr, inner, .. } => {
             part(path);
+            if let Some(inner) = inner {
+                part(inner);
+            }
             part(xattr.as_deref().unwrap_or_default().as_bytes());
         }
         Location::Metadata { kind, name, .. } => {

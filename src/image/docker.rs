@@ -1,62 +1,72 @@
 //! docker-archive: `manifest.json` as an array (formats.md, part 2).
 
-use super::{Image, Images, Listed, assemble, json};
-use crate::archive::Archive;
+use super::{Gathering, Listed, json, no_document};
+use crate::digest::Digest;
 use crate::error::{Code, Problem};
 use serde_json::Value;
 
 /// Adds the images that `manifest.json` lists. Where the member occurs twice, all of them are read.
-pub fn images(archive: &Archive, found: &mut Images) {
-    for &blob in archive.named("manifest.json") {
+pub fn images(gathering: &mut Gathering) {
+    let archive = gathering.archive;
+    for blob in archive.named("manifest.json") {
         match archive.document(blob) {
             Some(Value::Array(items)) => {
                 if items.is_empty() {
-                    found.problems.push(Problem::new(Code::InvalidDocument, "manifest.json lists no image"));
+                    gathering.problem(Code::InvalidDocument, "manifest.json lists no image");
                 }
-                for item in items {
-                    if let Some(image) = image(archive, item, blob, found) {
-                        add(found, image);
-                    }
+                for item in items.iter().take(gathering.limits.manifests) {
+                    image(gathering, item, blob);
+                }
+                if items.len() > gathering.limits.manifests {
+                    let message = format!("manifest.json lists {} images (--max-manifests)", items.len());
+                    gathering.problem(Code::LimitReached, message);
                 }
             }
             Some(Value::Object(_)) => {} // One manifest of its own: the `dir:` layout.
-            Some(_) => found.problems.push(Problem::new(Code::InvalidDocument, "manifest.json lists no image")),
-            None => found.problems.push(Problem::new(Code::InvalidDocument, "manifest.json is no JSON that lists images")),
+            Some(_) => gathering.problem(Code::InvalidDocument, "manifest.json lists no image"),
+            None => {
+                let message = format!("manifest.json {}", no_document(archive, blob, &gathering.limits));
+                gathering.problem(Code::InvalidDocument, message);
+            }
         }
     }
 }
 
-fn image(archive: &Archive, item: &Value, manifest: usize, found: &mut Images) -> Option<Image> {
+fn image(gathering: &mut Gathering, item: &Value, manifest: usize) {
+    let archive = gathering.archive;
     let Some(config_name) = json::text(item, "Config") else {
-        found.problems.push(Problem::new(Code::InvalidDocument, "an entry of manifest.json names no config"));
-        return None;
+        gathering.problem(Code::InvalidDocument, "an entry of manifest.json names no config");
+        return;
     };
-    let config = archive.named(config_name).last().copied();
+    let resolved = archive.resolve(config_name);
+    let config = resolved.as_ref().ok().and_then(|blobs| blobs.last().copied());
     if config.and_then(|blob| archive.document(blob)).is_none() {
-        let state = if config.is_some() { "is not JSON" } else { "is not in this input" };
-        let message = format!("the config {} {state}", crate::text::sanitise(config_name));
-        found.problems.push(Problem::new(Code::BlobMissing, message));
+        let state = match (config, &resolved) {
+            (Some(blob), _) => no_document(archive, blob, &gathering.limits),
+            (None, Err(why)) => format!("is {why}"),
+            (None, Ok(_)) => "is not in this input".to_owned(),
+        };
+        gathering.problem(Code::BlobMissing, format!("the config {} {state}", crate::text::sanitise(config_name)));
     }
     let listed = json::list(json::get(item, "Layers")).iter().map(|layer| {
         let name = layer.as_str().unwrap_or_default();
-        Listed { name: name.to_owned(), blob: archive.named(name).last().copied(), digest: None }
+        let resolved = archive.resolve(name);
+        let missing = resolved.as_ref().err().copied();
+        Listed { name: name.to_owned(), blob: resolved.ok().and_then(|blobs| blobs.last().copied()), missing, ..Listed::default() }
     });
-    let mut image = assemble(archive, config, listed.collect());
+    let mut image = gathering.assemble(config, listed.collect());
+    if let Some(problem) = config.and_then(|blob| misnamed(config_name, &archive.blobs[blob].stored)) {
+        image.problems.push((None, problem));
+    }
     image.names = json::list(json::get(item, "RepoTags")).iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    image.manifests.push(manifest);
-    Some(image)
+    image.documents.push(manifest);
+    gathering.add(image);
 }
 
-/// Adds an image, or only its names where the same config with the same layers is there already.
-pub fn add(found: &mut Images, image: Image) {
-    let layers = |image: &Image| image.layers.iter().map(|l| (l.blob, l.diff_id.clone())).collect::<Vec<_>>();
-    let same =
-        |other: &&mut Image| image.config_digest.is_some() && other.config_digest == image.config_digest && layers(other) == layers(&image);
-    match found.images.iter_mut().find(same) {
-        Some(other) => {
-            other.names.extend(image.names.into_iter().filter(|name| !other.names.contains(name)).collect::<Vec<_>>());
-            other.manifests.extend(image.manifests);
-        }
-        None => found.images.push(image),
-    }
+/// Engines name a config by its digest, and do not look whether it is so.
+fn misnamed(name: &str, actual: &Digest) -> Option<Problem> {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    let stem = base.strip_suffix(".json").unwrap_or(base);
+    let claimed = Digest::parse(stem).or_else(|| Digest::parse(&format!("sha256:{stem}"))).filter(|claimed| claimed != actual)?;
+    Some(Problem::new(Code::NameMismatch, format!("the config has the digest {actual} and the name of {claimed}")))
 }

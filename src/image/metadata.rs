@@ -3,6 +3,7 @@
 use super::{Image, history, json};
 use crate::archive::Archive;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// What kind of text it is: the `location.kind` of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +26,10 @@ pub enum Kind {
     History,
     /// An annotation of a manifest or index.
     Annotation,
+    /// A document about an image: provenance, a bill of materials (in-toto).
+    Attestation,
+    /// A `json` of Docker v1, one a layer: it repeats the config as it was then.
+    V1Config,
     /// Anything else in a document.
     Document,
 }
@@ -42,6 +47,8 @@ impl Kind {
             Kind::Config => "config",
             Kind::History => "history",
             Kind::Annotation => "annotation",
+            Kind::Attestation => "attestation",
+            Kind::V1Config => "v1-config",
             Kind::Document => "document",
         }
     }
@@ -66,21 +73,12 @@ pub struct Text {
     pub historic: bool,
 }
 
-/// The texts of the image's config and manifests.
-pub fn of_image(archive: &Archive, image: &Image) -> Vec<Text> {
+/// The texts of the image's config and other documents, of those that `told` does not name yet: images share documents.
+pub fn of_image(archive: &Archive, image: &Image, told: &mut HashSet<usize>) -> Vec<Text> {
     let mut texts = Vec::new();
-    if let Some((blob, config)) = image.config.and_then(|blob| Some((blob, archive.document(blob)?))) {
-        let env: Vec<&str> =
-            json::list(json::get(config, "config").and_then(|c| json::get(c, "Env"))).iter().filter_map(Value::as_str).collect();
-        for leaf in leaves(config) {
-            texts.push(config_text(leaf, blob, image, &env));
-        }
-    }
-    for &blob in &image.manifests {
-        for leaf in archive.document(blob).map(leaves).unwrap_or_default() {
-            if leaf.path.iter().any(|part| part == "annotations") {
-                texts.push(text(leaf, blob, Kind::Annotation));
-            }
+    for blob in image.config.into_iter().chain(image.documents.iter().copied()) {
+        if let Some(document) = archive.document(blob).filter(|_| told.insert(blob)) {
+            texts.extend(texts_of(document, blob, &image.steps));
         }
     }
     texts
@@ -88,7 +86,55 @@ pub fn of_image(archive: &Archive, image: &Image) -> Vec<Text> {
 
 /// The texts of a document that belongs to no image.
 pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
-    leaves(document).into_iter().map(|leaf| text(leaf, blob, Kind::Document)).collect()
+    texts_of(document, blob, &history::steps(document))
+}
+
+/// What a document is, by its shape, decides what its texts are called.
+fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text> {
+    let has = |key| json::get(document, key).is_some();
+    let env = json::list(json::get(document, "config").and_then(|config| json::get(config, "Env")));
+    let env: Vec<&str> = env.iter().filter_map(Value::as_str).collect();
+    let v1 = !has("rootfs") && has("id") && (has("config") || has("container_config") || has("parent"));
+    let mut texts = Vec::new();
+    for leaf in leaves(document) {
+        let decoded = decoded(leaf.value);
+        let annotation = leaf.path.iter().any(|part| part == "annotations");
+        let made = if v1 {
+            Text { kind: Kind::V1Config, ..config_text(leaf, blob, steps, &env) }
+        } else if has("rootfs") {
+            config_text(leaf, blob, steps, &env)
+        } else if has("predicateType") {
+            attestation_text(leaf, blob)
+        } else {
+            text(leaf, blob, if annotation { Kind::Annotation } else { Kind::Document })
+        };
+        texts.extend(decoded.map(|decoded| Text { text: decoded, ..made.clone() }));
+        texts.push(made);
+    }
+    texts
+}
+
+/// The text in a base64 string: BuildKit puts Dockerfiles and build records so into its documents. Nothing for short strings, and for
+/// what is no text.
+fn decoded(value: &str) -> Option<String> {
+    use base64::Engine;
+    const LEAST: usize = 32;
+    let plausible =
+        value.len() >= LEAST && value.len().is_multiple_of(4) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+    let bytes = base64::engine::general_purpose::STANDARD.decode(plausible.then_some(value)?).ok()?;
+    String::from_utf8(bytes).ok().filter(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+}
+
+/// A build argument is called `build-arg:NAME` there (formats.md, part 3.4).
+fn attestation_text(leaf: Leaf, blob: usize) -> Text {
+    let argument = leaf.key.and_then(|key| key.strip_prefix("build-arg:"));
+    match argument {
+        Some(name) => {
+            let (name, assignment) = (name.to_owned(), format!("{name}={}", leaf.value));
+            Text { name, text: assignment, ..text(leaf, blob, Kind::Attestation) }
+        }
+        None => text(leaf, blob, Kind::Attestation),
+    }
 }
 
 /// Keys from this length on are searched as texts of their own, in bytes.
@@ -151,7 +197,7 @@ fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
     Text { kind, blob, pointer: leaf.pointer(), step: None, name: leaf.path.join("/"), text, historic: false }
 }
 
-fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Text {
+fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &[&str]) -> Text {
     let parts: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
     let kind = match parts[..] {
         ["history", ..] => Kind::History,
@@ -172,7 +218,7 @@ fn config_text(leaf: Leaf, blob: usize, image: &Image, env: &[&str]) -> Text {
     match kind {
         Kind::Env => made.name = value.split('=').next().unwrap_or_default().to_owned(),
         Kind::History => {
-            made.name = step.and_then(|i: usize| image.steps.get(i)).map(|s| s.instruction.clone()).unwrap_or_default();
+            made.name = step.and_then(|i: usize| steps.get(i)).map(|s| s.instruction.clone()).unwrap_or_default();
             made.step = step;
             made.historic = overridden(value, env);
         }

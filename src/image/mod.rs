@@ -5,21 +5,41 @@ pub mod history;
 mod json;
 pub mod metadata;
 mod oci;
+mod plain;
+mod v1;
 
 use crate::archive::{Archive, Content};
 use crate::digest::Digest;
-use crate::error::{Code, Problem};
+use crate::error::{Code, Problem, Problems};
+use crate::layer::compression::Compression;
+use crate::limits::Limits;
 use history::{Attribution, Step};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+/// What an image is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A container image: its layers lie over each other.
+    #[default]
+    Image,
+    /// Something else with a manifest (its type): its blobs stand beside each other.
+    Artifact(String),
+    /// A tar that lists no image. It is the only layer itself, and its members are [`Archive::members`].
+    FileSystem,
+}
 
 /// An image of the archive.
 #[derive(Debug, Clone, Default)]
 pub struct Image {
+    /// What it is.
+    pub kind: Kind,
     /// Tags and references, may be empty.
     pub names: Vec<String>,
     /// `os/architecture[/variant]`.
     pub platform: Option<String>,
+    /// No index and no `manifest.json` names its manifest.
+    pub orphan: bool,
     /// The blob that is the config.
     pub config: Option<usize>,
     /// Its digest.
@@ -28,8 +48,8 @@ pub struct Image {
     pub layers: Vec<Layer>,
     /// The config's history.
     pub steps: Vec<Step>,
-    /// Documents that belong to the image and are no config: its manifests.
-    pub manifests: Vec<usize>,
+    /// Documents that belong to the image and are no config: manifests, v1 configs, attestations.
+    pub documents: Vec<usize>,
     /// What does not fit.
     pub problems: Vec<(Option<usize>, Problem)>,
 }
@@ -56,63 +76,166 @@ pub struct Images {
     pub unreferenced: Vec<usize>,
 }
 
+/// Which images are wanted, and how many are looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// `os[/architecture[/variant]]`: only images for this platform. All, if there is none.
+    pub platform: Option<String>,
+    /// How far to go.
+    pub limits: Limits,
+}
+
+/// Layers of all images together: an archive can name the same layer as often as it likes.
+const MAX_LAYERS_OF_ALL: usize = 200_000;
+
 /// A layer as a manifest lists it.
+#[derive(Default)]
 struct Listed {
+    /// What the manifest calls it.
     name: String,
+    /// The blob, or why there is none.
     blob: Option<usize>,
+    missing: Option<&'static str>,
     digest: Option<Digest>,
+    size: Option<u64>,
+    media_type: String,
+}
+
+/// Gathers images.
+struct Gathering<'a> {
+    archive: &'a Archive,
+    limits: Limits,
+    found: Images,
+    problems: Problems,
+    /// Images by config and layers: one that is listed twice is one with two names.
+    same: HashMap<(Digest, Vec<Option<usize>>), usize>,
+    layers: usize,
 }
 
 /// The images of `archive`. None is an error of the archive, and is said in `problems`.
-pub fn images(archive: &Archive) -> Images {
-    let mut found = Images::default();
-    for name in archive.duplicates() {
-        let message = format!("the archive holds {} more than once: tools differ in which they read", crate::text::exact(name));
-        found.problems.push(Problem::new(Code::DuplicateMember, message));
+pub fn images(archive: &Archive, selection: &Selection) -> Images {
+    let mut gathering = Gathering {
+        archive,
+        limits: selection.limits,
+        found: Images::default(),
+        problems: Problems::default(),
+        same: HashMap::new(),
+        layers: 0,
+    };
+    docker::images(&mut gathering);
+    oci::images(&mut gathering);
+    if gathering.found.images.is_empty() {
+        v1::images(&mut gathering);
     }
-    docker::images(archive, &mut found);
-    oci::images(archive, &mut found);
+    if gathering.found.images.is_empty() && plain::is_file_system(archive) {
+        return plain::images(archive);
+    }
+    let Gathering { mut found, mut problems, .. } = gathering;
+    for name in archive.duplicates() {
+        let message = format!(
+            "the archive holds {} more than once: docker and containerd read the last, podman, skopeo and crane the first; all were scanned",
+            crate::text::exact(name)
+        );
+        problems.push(Problem::new(Code::DuplicateMember, message));
+    }
+    if archive.omissions.too_much_json {
+        let message = "the archive holds more JSON than is kept (twice --max-json): some of it was searched as files only";
+        problems.push(Problem::new(Code::LimitReached, message));
+    }
+    found.problems = problems.finish();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     for image in &found.images {
         used.extend(image.config);
-        used.extend(&image.manifests);
+        used.extend(&image.documents);
         // A document in a layer's place is searched with those that no image uses.
-        used.extend(image.layers.iter().filter_map(|layer| layer.blob).filter(|blob| archive.layer(*blob).is_some()));
+        used.extend(image.layers.iter().filter_map(|layer| layer.blob).filter(|blob| archive.document(*blob).is_none()));
     }
     found.unreferenced = (0..archive.blobs.len()).filter(|blob| !used.contains(blob)).collect();
+    if let Some(platform) = &selection.platform {
+        only(&mut found, platform);
+    }
     found
 }
 
-/// Puts an image together from its config and its list of layers, and says what does not fit.
-fn assemble(archive: &Archive, config: Option<usize>, listed: Vec<Listed>) -> Image {
-    let document = config.and_then(|blob| archive.document(blob));
-    let mut image = Image { config, config_digest: config.map(|blob| archive.blobs[blob].stored.clone()), ..Image::default() };
-    let diff_ids: Vec<Option<Digest>> = json::list(document.and_then(|d| json::get(json::get(d, "rootfs")?, "diff_ids")))
-        .iter()
-        .map(|id| Digest::parse(id.as_str()?))
-        .collect();
-    if let Some(document) = document {
-        image.platform = platform(document);
-        image.steps = history::steps(document);
-        if json::get(document, "rootfs").is_none() {
-            image.problem(Code::InvalidDocument, "the config has no rootfs");
-        } else if diff_ids.len() != listed.len() {
-            let message = format!("the manifest lists {} layers and the config {}", listed.len(), diff_ids.len());
-            image.problem(Code::CountMismatch, message);
+/// Leaves out the images for other platforms.
+fn only(found: &mut Images, platform: &str) {
+    let wanted = |image: &Image| {
+        image.platform.as_ref().is_none_or(|p| p == platform || p.strip_prefix(platform).is_some_and(|r| r.starts_with('/')))
+    };
+    let others: BTreeSet<String> = found.images.iter().filter(|image| !wanted(image)).filter_map(|image| image.platform.clone()).collect();
+    found.images.retain(wanted);
+    if found.images.is_empty() {
+        let others: Vec<String> = others.into_iter().collect();
+        let message = format!("there is no image for {platform}, only for {}", others.join(", "));
+        found.problems.push(Problem::new(Code::LayerMissing, message));
+    }
+}
+
+impl Gathering<'_> {
+    fn problem(&mut self, code: Code, message: impl Into<String>) {
+        // What was not read because the scan was stopped is not missing.
+        let about_absence = matches!(code, Code::BlobMissing | Code::LayerMissing | Code::PlatformAbsent | Code::InvalidDocument);
+        if !(self.archive.omissions.interrupted && about_absence) {
+            self.problems.push(Problem::new(code, message));
         }
     }
-    let attributions = history::attribute(document.unwrap_or(&Value::Null), &image.steps, listed.len());
-    if let Some(doubt) = attributions.doubt {
-        image.problem(Code::AmbiguousHistory, doubt);
-    }
-    for (index, (listed, attribution)) in listed.into_iter().zip(attributions.layers).enumerate() {
-        let diff_id = diff_ids.get(index).cloned().flatten();
-        if let Some(problem) = mismatch(archive, &listed, diff_id.as_ref()) {
-            image.problems.push((Some(index), problem));
+
+    /// Adds an image, or only its names where the same config with the same layers is there already.
+    fn add(&mut self, image: Image) {
+        let identity = image.config_digest.clone().map(|config| (config, image.layers.iter().map(|layer| layer.blob).collect::<Vec<_>>()));
+        if let Some(index) = identity.as_ref().and_then(|identity| self.same.get(identity)) {
+            let other = &mut self.found.images[*index];
+            let names: Vec<String> = image.names.into_iter().filter(|name| !other.names.contains(name)).collect();
+            other.names.extend(names);
+            other.documents.extend(image.documents);
+            return;
         }
-        image.layers.push(Layer { blob: listed.blob, diff_id, attribution });
+        self.layers += image.layers.len();
+        if self.found.images.len() >= self.limits.manifests || self.layers > MAX_LAYERS_OF_ALL {
+            let message = format!("more than {} images, or {MAX_LAYERS_OF_ALL} layers in all (--max-manifests)", self.limits.manifests);
+            self.problem(Code::LimitReached, message);
+            return;
+        }
+        self.same.extend(identity.map(|identity| (identity, self.found.images.len())));
+        self.found.images.push(image);
     }
-    image
+
+    /// Puts an image together from its config and its list of layers, and says what does not fit.
+    fn assemble(&mut self, config: Option<usize>, mut listed: Vec<Listed>) -> Image {
+        let archive = self.archive;
+        let document = config.and_then(|blob| archive.document(blob));
+        let mut image = Image { config, config_digest: config.map(|blob| archive.blobs[blob].stored.clone()), ..Image::default() };
+        let diff_ids: Vec<Option<Digest>> = json::list(document.and_then(|d| json::get(json::get(d, "rootfs")?, "diff_ids")))
+            .iter()
+            .map(|id| Digest::parse(id.as_str()?))
+            .collect();
+        if let Some(document) = document {
+            image.platform = platform(document);
+            image.steps = history::steps(document);
+            if json::get(document, "rootfs").is_none() {
+                image.problem(Code::InvalidDocument, "the config has no rootfs");
+            } else if diff_ids.len() != listed.len() {
+                let message = format!("the manifest lists {} layers and the config {}", listed.len(), diff_ids.len());
+                image.problem(Code::CountMismatch, message);
+            }
+        }
+        if listed.len() > self.limits.layers {
+            let message = format!("the image has {} layers, more than {} (--max-layers)", listed.len(), self.limits.layers);
+            image.problem(Code::LimitReached, message);
+            listed.truncate(self.limits.layers);
+        }
+        let attributions = history::attribute(document.unwrap_or(&Value::Null), &image.steps, listed.len());
+        if let Some(doubt) = attributions.doubt {
+            image.problem(Code::AmbiguousHistory, doubt);
+        }
+        for (index, (listed, attribution)) in listed.into_iter().zip(attributions.layers).enumerate() {
+            let diff_id = diff_ids.get(index).cloned().flatten();
+            let problems = mismatches(archive, &listed, diff_id.as_ref());
+            image.problems.extend(problems.into_iter().map(|problem| (Some(index), problem)));
+            image.layers.push(Layer { blob: listed.blob, diff_id, attribution });
+        }
+        image
+    }
 }
 
 impl Image {
@@ -122,23 +245,52 @@ impl Image {
 }
 
 /// What is wrong with one layer's bytes, as far as the image's documents tell.
-fn mismatch(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Option<Problem> {
+fn mismatches(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Vec<Problem> {
     let name = crate::text::sanitise(&listed.name);
-    let Some(blob) = listed.blob.map(|blob| &archive.blobs[blob]) else {
-        return Some(Problem::new(Code::LayerMissing, format!("the layer {name} is not in this input")));
+    let Some(index) = listed.blob else {
+        let foreign = listed.media_type.contains(".foreign.") || listed.media_type.contains("nondistributable");
+        return match (foreign, archive.omissions.interrupted) {
+            (_, true) => Vec::new(),
+            (true, _) => vec![Problem::new(
+                Code::ForeignLayer,
+                format!("the layer {name} is a foreign one ({}): its bytes are elsewhere by design", listed.media_type),
+            )],
+            _ => vec![Problem::new(Code::LayerMissing, format!("the layer {name} is {}", listed.missing.unwrap_or("not in this input")))],
+        };
     };
-    let actual = &blob.diff_id;
+    let blob = &archive.blobs[index];
+    let mut problems = Vec::new();
+    if blob.cut {
+        // Its digests are those of a part; why is among its own problems.
+        return problems;
+    }
+    if listed.media_type.ends_with("+encrypted") {
+        let message = format!("the layer {name} is encrypted ({}): only the ciphertext was searched", listed.media_type);
+        return vec![Problem::new(Code::EncryptedLayer, message)];
+    }
+    if let Some(size) = listed.size.filter(|size| *size != blob.stored_size) {
+        let message = format!("the layer {name} has {} bytes, the manifest says {size}", blob.stored_size);
+        problems.push(Problem::new(Code::SizeMismatch, message));
+    }
+    let actual = blob.diff_id();
     if let Some(expected) = diff_id.filter(|d| d.is_sha256() && *d != actual) {
-        return Some(Problem::new(Code::DiffIdMismatch, format!("the layer {name} has the diff_id {actual}, the config says {expected}")));
+        let message = format!("the layer {name} has the diff_id {actual}, the config says {expected}");
+        problems.push(Problem::new(Code::DiffIdMismatch, message));
+    } else if let Some(expected) = listed.digest.as_ref().filter(|d| d.is_sha256() && **d != blob.stored) {
+        let message = format!("the layer {name} has the digest {}, the manifest says {expected}", blob.stored);
+        problems.push(Problem::new(Code::DigestMismatch, message));
+    } else if !archive.is_tar(index) && !matches!(blob.packing().last(), Some(Compression::Unsupported(_))) {
+        problems.push(Problem::new(Code::NotATar, format!("the layer {name} is not a tar: it was searched as what it is")));
     }
-    if let Some(expected) = listed.digest.as_ref().filter(|d| d.is_sha256() && **d != blob.stored) {
-        return Some(Problem::new(
-            Code::DigestMismatch,
-            format!("the layer {name} has the digest {}, the manifest says {expected}", blob.stored),
-        ));
+    problems
+}
+
+/// Why a blob that should be a document is none.
+fn no_document(archive: &Archive, blob: usize, limits: &Limits) -> String {
+    match &archive.blobs[blob].content {
+        Content::File if archive.blobs[blob].stored_size > limits.json => format!("is larger than {} bytes (--max-json)", limits.json),
+        _ => "is not JSON that says one thing".to_owned(),
     }
-    let tar = matches!(blob.content, Content::Layer { tar: true, .. });
-    (!tar).then(|| Problem::new(Code::NotATar, format!("the layer {name} is not a tar: it was searched as what it is")))
 }
 
 fn platform(config: &Value) -> Option<String> {

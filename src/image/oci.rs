@@ -1,153 +1,364 @@
-//! OCI layouts: `index.json`, indexes in indexes, manifests (OCI image-spec; formats.md, parts 3 and 4), and a lone manifest.
+//! OCI layouts: `index.json`, indexes in indexes, manifests (OCI image-spec; formats.md, parts 3 and 4), a lone manifest, and manifests
+//! that nothing names.
 
-use super::{Image, Images, Listed, assemble, docker, json};
+use super::{Gathering, Image, Kind, Listed, json, no_document};
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::{Code, Problem};
-use serde_json::Value;
-use std::collections::HashSet;
+use serde_json::{Value, json as value};
+use std::collections::{HashMap, HashSet};
 
-/// How deep indexes may nest, and how many manifests are looked at.
+/// How deep indexes may nest.
 const MAX_DEPTH: usize = 8;
-const MAX_MANIFESTS: usize = 10_000;
 
 /// What a tool calls the image, most complete first.
 const NAME_ANNOTATIONS: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+/// The empty document that stands for "no config" (image-spec, manifest.md); it is often left out.
+const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-struct Walk<'a> {
-    archive: &'a Archive,
-    found: &'a mut Images,
+/// How a manifest was come by.
+#[derive(Clone, Default)]
+struct Way {
+    /// The name in the descriptor.
+    name: Option<String>,
+    /// The blobs of the indexes that lead to it.
+    indexes: Vec<usize>,
+    /// What the descriptor says that it describes: an attestation's image.
+    subject: Option<Digest>,
+    orphan: bool,
+}
+
+struct Walk<'a, 'b> {
+    gathering: &'a mut Gathering<'b>,
+    archive: &'b Archive,
     seen: HashSet<(usize, Option<String>)>,
+    known: HashSet<usize>,
+    /// Documents of attestations, by the digest of the manifest that they are about.
+    attestations: HashMap<Digest, Vec<usize>>,
 }
 
-/// Adds the images that `index.json`, or a manifest that stands alone, leads to.
-pub fn images(archive: &Archive, found: &mut Images) {
-    let mut walk = Walk { archive, found, seen: HashSet::new() };
-    for &blob in archive.named("index.json") {
+/// Adds the images that `index.json`, or a manifest that stands alone, leads to, and those that nothing leads to.
+pub fn images(gathering: &mut Gathering) {
+    let archive = gathering.archive;
+    let mut walk = Walk { gathering, archive, seen: HashSet::new(), known: HashSet::new(), attestations: HashMap::new() };
+    for blob in archive.named("index.json") {
         match archive.document(blob) {
-            Some(index) => walk.index(index, blob, 0),
-            None => walk.found.problems.push(Problem::new(Code::InvalidDocument, "index.json is not JSON")),
+            Some(index) => walk.document(index, blob, Way::default(), 0),
+            None => {
+                let message = format!("index.json {}", no_document(archive, blob, &walk.gathering.limits));
+                walk.gathering.problem(Code::InvalidDocument, message);
+            }
         }
     }
-    for &blob in archive.named("manifest.json") {
+    for blob in archive.named("manifest.json") {
         if let Some(manifest @ Value::Object(_)) = archive.document(blob) {
-            walk.document(manifest, blob, None, 0);
+            walk.document(manifest, blob, Way::default(), 0);
         }
     }
+    walk.orphans();
+    walk.attach();
 }
 
-impl Walk<'_> {
-    fn index(&mut self, index: &Value, blob: usize, depth: usize) {
-        for descriptor in json::list(json::get(index, "manifests")) {
-            if self.seen.len() > MAX_MANIFESTS || depth > MAX_DEPTH {
-                let message = format!("more than {MAX_MANIFESTS} manifests, or indexes nested deeper than {MAX_DEPTH}");
-                self.found.problems.push(Problem::new(Code::LimitReached, message));
-                return;
-            }
-            self.descriptor(descriptor, blob, depth);
+impl Walk<'_, '_> {
+    /// An index or a manifest, by its shape: the media type may be absent. One that is both is read as both (CVE-2021-41190).
+    fn document(&mut self, document: &Value, blob: usize, way: Way, depth: usize) {
+        if !self.seen.insert((blob, way.name.clone())) {
+            return;
+        }
+        self.known.insert(blob);
+        let (index, manifest) = (is_index(document), is_manifest(document));
+        if index && manifest {
+            self.gathering.problem(Code::InvalidDocument, "a document is both an index and a manifest: tools differ in what they see");
+        }
+        if index {
+            self.index(document, blob, &way, depth);
+        }
+        if manifest {
+            self.manifest(document, blob, way);
         }
     }
 
-    fn descriptor(&mut self, descriptor: &Value, index: usize, depth: usize) {
-        let Some(digest) = json::text(descriptor, "digest").and_then(Digest::parse) else {
-            self.found.problems.push(Problem::new(Code::InvalidDocument, "a descriptor of an index has no valid digest"));
-            return;
+    fn index(&mut self, index: &Value, blob: usize, way: &Way, depth: usize) {
+        let mut parts = Vec::new();
+        for descriptor in json::list(json::get(index, "manifests")) {
+            let most = self.gathering.limits.manifests;
+            if self.seen.len() > most || depth > MAX_DEPTH {
+                let message = format!("more than {most} manifests (--max-manifests), or indexes nested deeper than {MAX_DEPTH}");
+                self.gathering.problem(Code::LimitReached, message);
+                break;
+            }
+            parts.extend(self.descriptor(descriptor, blob, way, depth));
+        }
+        if !parts.is_empty() {
+            // BuildKit's cache export: an index of layers.
+            let config = parts.iter().position(|part| part.media_type.contains("config"));
+            let kind = config.map_or_else(|| "an index of blobs".to_owned(), |config| parts[config].media_type.clone());
+            self.artifact(kind, parts, blob, way.clone());
+        }
+    }
+
+    /// Follows a descriptor of an index. Returns it if it leads to something else than a manifest.
+    fn descriptor(&mut self, descriptor: &Value, index: usize, way: &Way, depth: usize) -> Option<Listed> {
+        let listed = self.listed(descriptor);
+        let Some(digest) = listed.digest.clone() else {
+            self.gathering.problem(Code::InvalidDocument, "a descriptor of an index has no valid digest");
+            return None;
         };
         let annotations = json::get(descriptor, "annotations");
         let annotation = |key: &str| annotations.and_then(|a| json::text(a, key));
-        if annotation("vnd.docker.reference.type") == Some("attestation-manifest") {
-            return; // No image: its documents are searched as what they are.
-        }
-        let name = NAME_ANNOTATIONS.iter().find_map(|key| annotation(key)).map(str::to_owned);
-        let Some(blob) = find(self.archive, &digest) else {
+        let name = NAME_ANNOTATIONS.iter().find_map(|key| annotation(key)).map(str::to_owned).or_else(|| way.name.clone());
+        let Some(blob) = listed.blob else {
             let platform = json::get(descriptor, "platform").map(|p| {
                 let part = |key| json::text(p, key).unwrap_or("?");
                 format!(" for {}/{}", part("os"), part("architecture"))
             });
             let message = format!("the manifest {digest}{} is listed and not in this input", platform.unwrap_or_default());
-            self.found.problems.push(Problem::new(Code::PlatformAbsent, message));
-            return;
+            self.gathering.problem(Code::PlatformAbsent, message);
+            return None;
         };
-        self.verify(&digest, blob, "manifest");
-        if !self.seen.insert((blob, name.clone())) {
-            return;
-        }
-        let Some(document) = self.archive.document(blob) else {
-            self.found.problems.push(Problem::new(Code::InvalidDocument, format!("the manifest {digest} is not JSON")));
-            return;
+        let document = self.archive.document(blob);
+        let Some(document) = document.filter(|document| is_index(document) || is_manifest(document)) else {
+            if document.is_none() && is_manifest_type(&listed.media_type) {
+                let message = format!("the manifest {digest} {}", no_document(self.archive, blob, &self.gathering.limits));
+                self.gathering.problem(Code::InvalidDocument, message);
+                return None;
+            }
+            return Some(listed);
         };
-        let before = self.found.images.len();
-        self.document(document, blob, name, depth + 1);
-        for image in &mut self.found.images[before..] {
-            image.manifests.push(index);
-        }
+        self.verify(&digest, listed.size, blob, "manifest");
+        let indexes = way.indexes.iter().copied().chain([index]).collect();
+        let subject = annotation("vnd.docker.reference.digest").and_then(Digest::parse);
+        self.document(document, blob, Way { name, indexes, subject, orphan: way.orphan }, depth + 1);
+        None
     }
 
-    /// An index or a manifest, by its shape: the media type may be absent.
-    fn document(&mut self, document: &Value, blob: usize, name: Option<String>, depth: usize) {
-        if json::get(document, "manifests").is_some() {
-            self.index(document, blob, depth);
+    fn manifest(&mut self, manifest: &Value, blob: usize, way: Way) {
+        if json::get(manifest, "fsLayers").is_some() {
+            return self.schema1(manifest, blob, way);
         }
-        if json::get(document, "layers").is_some() || json::get(document, "config").is_some() {
-            self.manifest(document, blob, name);
+        let config = json::get(manifest, "config").map(|config| self.listed(config));
+        let layers = json::list(json::get(manifest, "layers").or(json::get(manifest, "blobs")));
+        let layers: Vec<Listed> = layers.iter().map(|layer| self.listed(layer)).collect();
+        let config_blob = config.as_ref().and_then(|config| config.blob);
+        if layers.iter().any(|layer| layer.media_type == "application/vnd.in-toto+json") {
+            return self.attestation(manifest, blob, way, config_blob, layers);
         }
-    }
-
-    fn manifest(&mut self, manifest: &Value, blob: usize, name: Option<String>) {
-        let config_digest = json::get(manifest, "config").and_then(|c| json::text(c, "digest")).and_then(Digest::parse);
-        let config = config_digest.as_ref().and_then(|digest| find(self.archive, digest));
-        let listed: Vec<Listed> = json::list(json::get(manifest, "layers"))
-            .iter()
-            .map(|layer| {
-                let digest = json::text(layer, "digest").and_then(Digest::parse);
-                let blob = digest.as_ref().and_then(|digest| find(self.archive, digest));
-                Listed { name: json::text(layer, "digest").unwrap_or("without a digest").to_owned(), blob, digest }
-            })
-            .collect();
-        if config.is_none() && listed.iter().all(|layer| layer.blob.is_none()) {
-            let message = format!("a manifest's config and its {} layers are not in this input", listed.len());
-            self.found.problems.push(Problem::new(Code::PlatformAbsent, message));
+        if config_blob.is_none() && layers.iter().all(|layer| layer.blob.is_none()) {
+            let message = format!("a manifest's config and its {} layers are not in this input", layers.len());
+            self.gathering.problem(Code::PlatformAbsent, message);
             return;
         }
-        match (&config_digest, config) {
-            (Some(digest), Some(config)) => self.verify(digest, config, "config"),
-            _ => self.found.problems.push(Problem::new(Code::BlobMissing, "a manifest's config is not in this input")),
+        if let Some(kind) = artifact_type(self.archive, manifest, config.as_ref()) {
+            let parts = config.into_iter().filter(|config| config.digest.as_ref().is_none_or(|d| d.to_string() != EMPTY)).chain(layers);
+            return self.artifact(kind, parts.collect(), blob, way);
         }
-        let mut image = assemble(self.archive, config, listed);
-        image.names.extend(name);
-        image.manifests.push(blob);
-        // manifest.json has told of it already: names there are the ones that people know.
-        match self
-            .found
-            .images
-            .iter_mut()
-            .find(|other| other.config_digest.is_some() && other.config_digest == image.config_digest && docker_made(self.archive, other))
-        {
+        match (config.as_ref().and_then(|config| config.digest.clone()), config_blob) {
+            (Some(digest), Some(blob)) => self.verify(&digest, config.and_then(|config| config.size), blob, "config"),
+            _ => self.gathering.problem(Code::BlobMissing, "a manifest's config is not in this input"),
+        }
+        let mut image = self.gathering.assemble(config_blob, layers);
+        image.names.extend(way.name);
+        image.documents.push(blob);
+        image.documents.extend(way.indexes);
+        image.mark_orphan(way.orphan);
+        // manifest.json has told of it already: its order of layers is the right one (moby#47150), and people know its names.
+        let archive = self.archive;
+        let told = |other: &&mut Image| {
+            other.config_digest.is_some()
+                && other.config_digest == image.config_digest
+                && other.documents.iter().any(|blob| is_list(archive, *blob))
+        };
+        match self.gathering.found.images.iter_mut().find(told) {
             Some(other) => {
-                other.manifests.extend(image.manifests);
+                other.documents.extend(image.documents);
                 if other.names.is_empty() {
                     other.names = image.names;
                 }
             }
-            None => docker::add(self.found, image),
+            None => self.gathering.add(image),
         }
     }
 
-    fn verify(&mut self, digest: &Digest, blob: usize, what: &str) {
-        let actual = &self.archive.blobs[blob].stored;
-        if digest.is_sha256() && digest != actual {
-            let message = format!("a {what} has the digest {actual} and is listed as {digest}");
-            self.found.problems.push(Problem::new(Code::DigestMismatch, message));
+    /// Docker's first registry manifests: layers top first, and a v1 config for each, as text.
+    fn schema1(&mut self, manifest: &Value, blob: usize, way: Way) {
+        let layers = json::list(json::get(manifest, "fsLayers")).iter().rev().map(|layer| {
+            let digest = json::text(layer, "blobSum").and_then(Digest::parse);
+            let found = digest.as_ref().and_then(|digest| find(self.archive, digest));
+            Listed { name: json::text(layer, "blobSum").unwrap_or_default().to_owned(), blob: found, digest, ..Listed::default() }
+        });
+        let layers: Vec<Listed> = layers.collect();
+        let step = |entry: &Value| {
+            let config: Value = serde_json::from_str(json::text(entry, "v1Compatibility")?).ok()?;
+            let words = json::list(json::get(json::get(&config, "container_config")?, "Cmd"));
+            Some(value!({ "created_by": words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ") }))
+        };
+        let steps = json::list(json::get(manifest, "history")).iter().rev();
+        let history =
+            value!({ "docker_version": "1", "history": steps.map(|entry| step(entry).unwrap_or(value!({}))).collect::<Vec<_>>() });
+        let count = layers.len();
+        let mut image = self.gathering.assemble(None, layers);
+        image.steps = super::history::steps(&history);
+        for (layer, attribution) in image.layers.iter_mut().zip(super::history::attribute(&history, &image.steps, count).layers) {
+            layer.attribution = attribution;
+        }
+        image.platform = json::text(manifest, "architecture").map(|architecture| format!("linux/{architecture}"));
+        image.names.extend(way.name);
+        image.documents.push(blob);
+        image.documents.extend(way.indexes);
+        image.mark_orphan(way.orphan);
+        self.gathering.add(image);
+    }
+
+    /// A manifest that describes no image, or an index of what is none: its blobs are files beside each other.
+    fn artifact(&mut self, kind: String, parts: Vec<Listed>, blob: usize, way: Way) {
+        let (documents, files): (Vec<Listed>, Vec<Listed>) =
+            parts.into_iter().partition(|part| part.blob.is_some_and(|blob| self.archive.document(blob).is_some()));
+        let mut image = self.gathering.assemble(None, files);
+        // That a part is no tar is nothing special here.
+        image.problems.retain(|(_, problem)| problem.code != Code::NotATar);
+        let message = format!("this is no container image but {kind}: its blobs were scanned as files");
+        image.problems.push((None, Problem::new(Code::Artifact, crate::text::sanitise(&message))));
+        image.kind = Kind::Artifact(kind);
+        image.names.extend(way.name);
+        image.documents.push(blob);
+        image.documents.extend(way.indexes);
+        image.documents.extend(documents.iter().filter_map(|part| part.blob));
+        image.mark_orphan(way.orphan);
+        self.gathering.add(image);
+    }
+
+    /// BuildKit's attestations (formats.md, part 3.4): documents about another manifest.
+    fn attestation(&mut self, manifest: &Value, blob: usize, way: Way, config: Option<usize>, layers: Vec<Listed>) {
+        let subject = json::get(manifest, "subject").and_then(|subject| json::text(subject, "digest")).and_then(Digest::parse);
+        let absent = layers.iter().filter(|layer| layer.blob.is_none()).count();
+        if absent > 0 {
+            self.gathering.problem(Code::PlatformAbsent, format!("{absent} documents of an attestation are not in this input"));
+        }
+        for layer in &layers {
+            if let (Some(digest), Some(blob)) = (&layer.digest, layer.blob) {
+                self.verify(digest, layer.size, blob, "attestation");
+            }
+        }
+        if let Some(subject) = way.subject.or(subject) {
+            let documents = layers.iter().filter_map(|layer| layer.blob).chain([blob]).chain(config);
+            let documents = documents.filter(|blob| self.archive.document(*blob).is_some());
+            self.attestations.entry(subject).or_default().extend(documents);
         }
     }
+
+    /// Gives attestations to the images that they are about.
+    fn attach(&mut self) {
+        if self.attestations.is_empty() {
+            return;
+        }
+        for image in &mut self.gathering.found.images {
+            let about: Vec<usize> = image
+                .documents
+                .iter()
+                .filter_map(|blob| self.attestations.get(&self.archive.blobs[*blob].stored))
+                .flatten()
+                .copied()
+                .collect();
+            image.documents.extend(about);
+        }
+    }
+
+    /// Manifests that nothing names: old tags that were left behind (formats.md, part 4.1), or hidden ones.
+    fn orphans(&mut self) {
+        let archive = self.archive;
+        for kind in [is_index, is_manifest] {
+            for blob in 0..archive.blobs.len() {
+                let Some(document) = archive.document(blob).filter(|document| kind(document)) else { continue };
+                if !self.known.contains(&blob) && is_blob_name(archive.name(blob)) {
+                    self.document(document, blob, Way { orphan: true, ..Way::default() }, 0);
+                }
+            }
+        }
+    }
+
+    fn listed(&self, descriptor: &Value) -> Listed {
+        let digest = json::text(descriptor, "digest").and_then(Digest::parse);
+        let media_type = json::text(descriptor, "mediaType").unwrap_or_default();
+        Listed {
+            name: json::text(descriptor, "digest").unwrap_or("without a digest").to_owned(),
+            blob: digest.as_ref().and_then(|digest| find(self.archive, digest)),
+            missing: None,
+            digest,
+            size: json::get(descriptor, "size").and_then(Value::as_u64),
+            media_type: media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+        }
+    }
+
+    fn verify(&mut self, digest: &Digest, size: Option<u64>, blob: usize, what: &str) {
+        let blob = &self.archive.blobs[blob];
+        if blob.cut {
+            return;
+        }
+        if digest.is_sha256() && *digest != blob.stored {
+            self.gathering.problem(Code::DigestMismatch, format!("a {what} has the digest {} and is listed as {digest}", blob.stored));
+        } else if let Some(size) = size.filter(|size| *size != blob.stored_size) {
+            self.gathering
+                .problem(Code::SizeMismatch, format!("the {what} {digest} has {} bytes and is listed with {size}", blob.stored_size));
+        }
+    }
+}
+
+impl Image {
+    fn mark_orphan(&mut self, orphan: bool) {
+        self.orphan = orphan;
+        if orphan {
+            let message = "no index and no manifest.json names this manifest: an old image that was left behind, or a hidden one";
+            self.problem(Code::Orphan, message);
+        }
+    }
+}
+
+fn is_index(document: &Value) -> bool {
+    json::list(json::get(document, "manifests")).iter().any(|descriptor| json::get(descriptor, "digest").is_some())
+        || json::get(document, "manifests").is_some_and(|list| list.as_array().is_some_and(Vec::is_empty))
+}
+
+fn is_manifest(document: &Value) -> bool {
+    let versioned = json::get(document, "schemaVersion").is_some() || json::get(document, "mediaType").is_some();
+    let has = |key| json::get(document, key).is_some();
+    versioned
+        && (has("layers")
+            || has("fsLayers")
+            || has("blobs")
+            || json::get(document, "config").is_some_and(|c| json::text(c, "digest").is_some()))
+}
+
+fn is_manifest_type(media_type: &str) -> bool {
+    media_type.is_empty() || media_type.contains("manifest") || media_type.contains("index")
+}
+
+/// `blobs/<algorithm>/<encoded>`, or the bare hex of the `dir:` layout.
+fn is_blob_name(name: &[u8]) -> bool {
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    let path = name.strip_prefix("blobs/").unwrap_or("");
+    let bare = name.strip_suffix(".manifest.json").unwrap_or(name);
+    Digest::parse(&path.replacen('/', ":", 1)).is_some() || Digest::parse(&format!("sha256:{bare}")).is_some()
+}
+
+/// What a manifest is, if not that of a container image.
+fn artifact_type(archive: &Archive, manifest: &Value, config: Option<&Listed>) -> Option<String> {
+    let config_type = config.map(|config| config.media_type.as_str()).unwrap_or_default();
+    let image_type = config_type.contains("container.image") || config_type.contains("oci.image.config");
+    let rootfs = config.and_then(|config| archive.document(config.blob?)).is_some_and(|config| json::get(config, "rootfs").is_some());
+    if rootfs || image_type || config_type.is_empty() && json::get(manifest, "artifactType").is_none() && config.is_some() {
+        return None;
+    }
+    let named = json::text(manifest, "artifactType").filter(|kind| !kind.is_empty());
+    Some(named.unwrap_or(if config_type.is_empty() { "an artifact without a type" } else { config_type }).to_owned())
 }
 
 /// A blob by its digest; in the `dir:` layout its name is the bare hex.
 fn find(archive: &Archive, digest: &Digest) -> Option<usize> {
-    archive.digested(digest).or_else(|| archive.named(digest.encoded()).last().copied())
+    let bare = digest.encoded();
+    let by_name = |name: &str| archive.named(name).last().copied();
+    archive.digested(digest).or_else(|| by_name(&bare)).or_else(|| by_name(&format!("{bare}.manifest.json")))
 }
 
-fn docker_made(archive: &Archive, image: &Image) -> bool {
-    let array = |blob: &usize| archive.blobs[*blob].name == b"manifest.json" && archive.document(*blob).is_some_and(Value::is_array);
-    image.manifests.iter().any(array)
+fn is_list(archive: &Archive, blob: usize) -> bool {
+    archive.name(blob) == b"manifest.json" && archive.document(blob).is_some_and(Value::is_array)
 }

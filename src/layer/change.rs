@@ -2,11 +2,16 @@
 //!
 //! This is the only place that knows how whiteouts are written (OCI image-spec, layer.md; formats.md, parts 7.5 and 8.1).
 
+use super::path::{clean, join, split};
 use super::tar::{Header, Kind};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 const BOOKKEEPING: &[u8] = b".wh..wh.";
+/// AUFS' hard links to files without another name point in here.
+const LINK_POOL: &[u8] = b".wh..wh.plnk/";
+/// The extended attributes with which overlayfs marks a directory as opaque.
+const OPAQUE_XATTRS: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
 
 /// The type of what a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,10 @@ pub enum ChangeKind {
     OverlayWhiteout,
     /// All that lower layers have below the path is hidden.
     Opaque,
+    /// The same, said with overlayfs' extended attribute: engines without overlayfs do not see it.
+    OverlayOpaque,
+    /// A file of AUFS' link pool: some engines show it under its own name, all under the names of the links to it.
+    LinkPool,
     /// AUFS bookkeeping, an invalid whiteout, or an entry without a name: no part of the file system.
     Nothing,
 }
@@ -45,6 +54,8 @@ pub struct Change {
     pub path: Vec<u8>,
     /// What happens to it.
     pub kind: ChangeKind,
+    /// The directory is opaque too, by overlayfs' extended attribute.
+    pub overlay_opaque: bool,
     /// The member's own name climbs out of the root with `..`.
     pub traversal: bool,
     /// A whiteout with an impossible target.
@@ -55,11 +66,13 @@ impl Change {
     /// What `header` means.
     pub fn of(header: &Header) -> Change {
         let (path, traversal) = clean(&header.path);
-        let mut change = Change { path, kind: ChangeKind::Nothing, traversal, invalid_whiteout: false };
+        let mut change = Change { path, kind: ChangeKind::Nothing, overlay_opaque: false, traversal, invalid_whiteout: false };
         let (dir, base) = split(&change.path);
         if base == OPAQUE {
             change.path = dir.to_vec();
             change.kind = ChangeKind::Opaque;
+        } else if change.path.starts_with(LINK_POOL) && matches!(header.kind, Kind::Regular | Kind::HardLink) {
+            change.kind = ChangeKind::LinkPool;
         } else if base.starts_with(BOOKKEEPING) || change.path.starts_with(BOOKKEEPING) {
             change.kind = ChangeKind::Nothing;
         } else if let Some(target) = base.strip_prefix(WHITEOUT) {
@@ -79,49 +92,11 @@ impl Change {
                 Kind::Directory => FileType::Directory,
                 Kind::CharDevice | Kind::Special => FileType::Special,
             });
+            let opaque = |(name, value): &(Vec<u8>, Vec<u8>)| OPAQUE_XATTRS.contains(&&name[..]) && value == b"y";
+            change.overlay_opaque = header.kind == Kind::Directory && header.xattrs.iter().any(opaque);
         }
         change
     }
-}
-
-/// A member name as engines read it: relative, without `.`, `//` or a slash at the end, `..` resolved and clamped at the root.
-/// The second value tells whether there was a `..`.
-pub fn clean(name: &[u8]) -> (Vec<u8>, bool) {
-    let mut path = Vec::with_capacity(name.len());
-    let mut traversal = false;
-    for part in name.split(|b| *b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                traversal = true;
-                path.truncate(path.iter().rposition(|b| *b == b'/').unwrap_or(0));
-            }
-            _ => {
-                if !path.is_empty() {
-                    path.push(b'/');
-                }
-                path.extend_from_slice(part);
-            }
-        }
-    }
-    (path, traversal)
-}
-
-/// Directory and base name of a cleaned path.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => (b"", path),
-    }
-}
-
-fn join(dir: &[u8], base: &[u8]) -> Vec<u8> {
-    if dir.is_empty() { base.to_vec() } else { [dir, b"/", base].concat() }
-}
-
-/// The proper ancestors of a cleaned path, nearest first, without the root.
-pub fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter().enumerate().rev().filter(|(_, b)| **b == b'/').map(|(at, _)| &path[..at])
 }
 
 #[cfg(test)]
@@ -131,24 +106,6 @@ mod tests {
     fn change(name: &str) -> (String, ChangeKind) {
         let change = Change::of(&Header { path: name.into(), ..Header::default() });
         (String::from_utf8(change.path).expect("ascii"), change.kind)
-    }
-
-    #[test]
-    fn names_are_cleaned_as_engines_do() {
-        for (raw, cleaned) in [
-            ("./a", "a"),
-            ("/a", "a"),
-            ("m//b", "m/b"),
-            ("m/./c", "m/c"),
-            ("d/../n2", "n2"),
-            ("../esc", "esc"),
-            ("d/../../esc", "esc"),
-            ("dir/", "dir"),
-            ("./", ""),
-            ("/", ""),
-        ] {
-            assert_eq!(clean(raw.as_bytes()).0, cleaned.as_bytes(), "{raw}");
-        }
     }
 
     #[test]
@@ -162,13 +119,8 @@ mod tests {
         for bad in ["", ".", ".."] {
             assert_eq!(change(&wh(bad)).1, ChangeKind::Nothing, "{bad}");
         }
+        assert_eq!(change(&format!("{}{}", ".wh.", ".wh.plnk/1.2")).1, ChangeKind::LinkPool);
         assert_eq!(change(".WH.x"), (".WH.x".into(), file));
         assert_eq!(change(".wh.d/inner"), (".wh.d/inner".into(), file));
-    }
-
-    #[test]
-    fn ancestors_are_proper_and_nearest_first() {
-        assert_eq!(ancestors(b"a/b/c").collect::<Vec<_>>(), [&b"a/b"[..], b"a"]);
-        assert_eq!(ancestors(b"a").count(), 0);
     }
 }

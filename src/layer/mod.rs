@@ -2,4 +2,6 @@
 
 pub mod change;
 pub mod compression;
+pub mod decoder;
+pub mod path;
 pub mod tar;

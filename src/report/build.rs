@@ -8,10 +8,8 @@ use super::{
 use crate::archive::{Archive, Content};
 use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location, State};
-use crate::image::history;
 use crate::image::metadata::Kind;
-use crate::image::{Image, Images};
-use crate::layer_scan::Coverage;
+use crate::image::{self, Image, Images, history};
 use crate::policy::{FailOn, Verdict};
 use crate::rules::{Confidence, RuleSet};
 use crate::text::exact;
@@ -42,6 +40,8 @@ pub struct View {
     pub show_secrets: bool,
     /// Which findings fail.
     pub fail_on: FailOn,
+    /// Layers that are absent by design do not make the scan incomplete.
+    pub allow_missing_layers: bool,
 }
 
 /// The report on `targets`, and the verdict. `failed` are targets that could not be read at all, and why.
@@ -65,7 +65,14 @@ pub fn build(
     let shown = |finding: &&Finding| finding.confidence >= view.min_confidence;
     let mut groups = 0;
     for scanned in targets {
-        let one = One { scanned, rules, first_image: report.images.len(), first_group: groups, show_secrets: view.show_secrets };
+        let one = One {
+            scanned,
+            rules,
+            first_image: report.images.len(),
+            first_group: groups,
+            show_secrets: view.show_secrets,
+            allow_missing_layers: view.allow_missing_layers,
+        };
         report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
         report.findings.extend(scanned.findings.iter().filter(shown).map(|finding| one.finding(finding)));
         groups += scanned.findings.iter().map(|f| f.group + 1).max().unwrap_or(0);
@@ -92,6 +99,7 @@ struct One<'a> {
     first_image: usize,
     first_group: usize,
     show_secrets: bool,
+    allow_missing_layers: bool,
 }
 
 impl One<'_> {
@@ -100,9 +108,9 @@ impl One<'_> {
             let blob = layer.blob.map(|blob| &self.scanned.archive.blobs[blob]);
             LayerEntry {
                 index,
-                diff_id: layer.diff_id.as_ref().or(blob.map(|b| &b.diff_id)).map(ToString::to_string),
+                diff_id: layer.diff_id.as_ref().or(blob.map(|b| b.diff_id())).map(ToString::to_string),
                 blob: blob.map(|b| b.stored.to_string()),
-                size: blob.map_or(0, |b| b.size),
+                size: blob.map_or(0, |b| b.size()),
                 instruction: instruction(image, index).0,
                 base: false,
             }
@@ -112,6 +120,12 @@ impl One<'_> {
             names: image.names.clone(),
             config: image.config_digest.as_ref().map(ToString::to_string),
             platform: image.platform.clone(),
+            kind: match &image.kind {
+                image::Kind::Image => "image".to_owned(),
+                image::Kind::Artifact(_) => "artifact".to_owned(),
+                image::Kind::FileSystem => "file-system".to_owned(),
+            },
+            orphan: image.orphan,
             layers: layers.collect(),
         }
     }
@@ -159,18 +173,24 @@ impl One<'_> {
     }
 
     fn location(&self, finding: &Finding, image: Option<&Image>) -> LocationEntry {
-        let member = |blob: usize| finding.image.is_none().then(|| exact(&self.scanned.archive.blobs[blob].name));
+        let archive = &self.scanned.archive;
+        let member = |blob: usize| finding.image.is_none().then(|| exact(archive.name(blob)));
         let (mut entry, at) = match &finding.location {
-            Location::File { layer, blob, path, xattr, at, .. } => {
+            Location::File { layer, blob, path, inner, xattr, at, .. } => {
                 let declared = layer.and_then(|l| image?.layers.get(l)?.diff_id.as_ref());
-                let raw = std::str::from_utf8(path).is_err();
+                let computed = blob
+                    .filter(|_| image.is_none_or(|image| image.kind != image::Kind::FileSystem))
+                    .map(|blob| archive.blobs[blob].diff_id());
+                let path = shortened(path);
+                let raw = std::str::from_utf8(&path).is_err();
                 let entry = LocationEntry {
                     kind: "file".to_owned(),
                     layer: *layer,
-                    diff_id: Some(declared.unwrap_or(&self.scanned.archive.blobs[*blob].diff_id).to_string()),
-                    member: member(*blob),
-                    path: Some(exact(path)),
-                    path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(path)),
+                    diff_id: declared.or(computed).map(ToString::to_string),
+                    member: blob.and_then(member).or_else(|| finding.image.is_none().then(|| exact(&path))),
+                    path: Some(exact(&path)),
+                    path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(&*path)),
+                    inner: inner.iter().map(|inner| exact(&shortened(inner))).collect(),
                     xattr: xattr.clone(),
                     ..LocationEntry::default()
                 };
@@ -210,9 +230,10 @@ impl One<'_> {
                 source: self.scanned.target.clone(),
                 image: image.map(|index| index + self.first_image),
                 layer,
-                path: problem.path.as_deref().map(exact),
+                path: problem.path.as_deref().map(|path| exact(&shortened(path))),
             };
-            if problem.code.is_note() { report.notes.push(entry) } else { report.problems.push(entry) }
+            let by_design = problem.code == Code::ForeignLayer && self.allow_missing_layers;
+            if problem.code.is_note() || by_design { report.notes.push(entry) } else { report.problems.push(entry) }
         };
         let images = &self.scanned.images;
         if images.images.is_empty() {
@@ -232,25 +253,24 @@ impl One<'_> {
                 }
             }
         }
-        for (blob, content) in self.scanned.archive.blobs.iter().enumerate().filter(|(blob, _)| told.insert(*blob)) {
+        let file_system = images.images.iter().any(|image| image.kind == image::Kind::FileSystem);
+        for blob in (0..self.scanned.archive.blobs.len()).filter(|blob| !file_system && told.insert(*blob)) {
             for problem in self.scanned.archive.problems_of(blob) {
-                let message = format!("{}: {}", exact(&content.name), problem.message);
+                let message = format!("{}: {}", exact(&shortened(self.scanned.archive.name(blob))), problem.message);
                 add(&Problem { message, ..problem.clone() }, None, None);
             }
         }
     }
 
     fn coverage(&self, entry: &mut CoverageEntry) {
-        let mut all = Coverage::default();
+        let mut all = self.scanned.archive.members.coverage;
         for blob in &self.scanned.archive.blobs {
             match &blob.content {
-                Content::Layer { scan, tar, .. } => {
-                    all += scan.coverage;
-                    entry.layers += u64::from(*tar);
+                Content::Layer(layer) => {
+                    all += layer.scan.coverage;
+                    entry.layers += u64::from(layer.tar);
                 }
-                Content::Document(_) => {
-                    all += Coverage { bytes_read: blob.stored_size, bytes_scanned: blob.stored_size, ..Coverage::default() };
-                }
+                Content::Document(_) | Content::File => all.bytes_read += blob.stored_size,
             }
         }
         entry.bytes_read += all.bytes_read;
@@ -260,6 +280,12 @@ impl One<'_> {
             entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.nested, bytes: all.nested_bytes });
         }
     }
+}
+
+/// A name as it is shown: no file system has one of more than 4096 bytes, and an archive can repeat a long one as often as it likes.
+fn shortened(name: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    const MOST: usize = 4096;
+    if name.len() <= MOST { name.into() } else { [&name[..MOST], "…".as_bytes()].concat().into() }
 }
 
 /// The instruction of a layer, whether it is certain, and if not, the candidates.

@@ -56,6 +56,10 @@ pub struct ImageEntry {
     pub config: Option<String>,
     /// `os/architecture[/variant]`.
     pub platform: Option<String>,
+    /// `image`, `artifact` (something else with a manifest) or `file-system` (a tar that lists no image, scanned as one layer).
+    pub kind: String,
+    /// No index and no `manifest.json` names it.
+    pub orphan: bool,
     /// Base first.
     pub layers: Vec<LayerEntry>,
 }

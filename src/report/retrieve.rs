@@ -1,55 +1,73 @@
 //! The shell command that prints what a finding stands in, from the saved image, with tar alone.
 
-use crate::archive::{Archive, Blob, Content};
+use crate::archive::{Archive, Content};
 use crate::finding::{Location, State};
-use crate::layer_scan::Spelling;
+use crate::layer_scan::{LayerScan, Spelling};
 use crate::timeline::Fate;
 use std::path::Path;
 
 /// The command, or `None` where there is none (an extended attribute, a name that a shell cannot be given).
 pub fn command(target: &str, archive: &Archive, location: &Location, state: State) -> Option<String> {
     match location {
-        Location::Metadata { blob, .. } => member(target, &archive.blobs[*blob]),
-        Location::File { blob, entry, path, xattr: None, .. } => {
+        Location::Metadata { blob, .. } => member(target, archive, archive.blobs[*blob].member),
+        Location::File { blob: None, entry, xattr: None, inner: None, .. } => member(target, archive, *entry),
+        Location::File { blob: Some(blob), entry, xattr: None, inner, .. } if inner.as_deref() != Some(b"#header") => {
             let blob = &archive.blobs[*blob];
-            let mut command = member(target, blob)?;
-            for filter in blob.packing.iter().filter_map(|packing| packing.shell_filter()) {
+            let mut command = member(target, archive, blob.member)?;
+            for filter in blob.packing().iter().filter_map(|packing| packing.shell_filter()) {
                 command.push_str(&format!(" | {filter}"));
             }
-            let Content::Layer { scan, tar: true, .. } = &blob.content else { return Some(command) };
-            let record = scan.entry(*entry);
-            let prefix = match record.spelling {
-                Spelling::Plain => Some(""),
-                Spelling::Dot => Some("./"),
-                Spelling::Rooted => Some("/"),
-                Spelling::Odd => None,
-            };
-            // By name where the name leads to this version, else by position.
-            let by_name = prefix
-                .filter(|_| !matches!(state, State::File(Fate::Superseded | Fate::Hidden)))
-                .and_then(|p| quoted(&[p.as_bytes(), path].concat()));
-            Some(match by_name {
-                Some(name) => format!("{command} | tar -xOf - {name}"),
-                None if record.size > 0 => format!("{command} | tail -c +{} | head -c {}", record.offset + 1, record.size),
-                None => format!("{command} | tail -c +{}", record.offset + 1),
-            })
+            match &blob.content {
+                Content::Layer(layer) if layer.tar => {
+                    let by_position = matches!(state, State::File(Fate::Superseded | Fate::Hidden)) && inner.is_none();
+                    Some(format!("{command} | {}", entry_of(&layer.scan, *entry, by_position)))
+                }
+                _ => Some(command),
+            }
         }
         Location::File { .. } => None,
     }
 }
 
+/// Prints an entry of the tar on standard input: by name where the name leads to this version, else by position.
+fn entry_of(scan: &LayerScan, entry: u32, by_position: bool) -> String {
+    let record = scan.entry(entry);
+    match name_in_tar(scan, entry).filter(|_| !by_position) {
+        Some(name) => format!("tar -xOf - {name}"),
+        None if record.size > 0 => format!("tail -c +{} | head -c {}", record.offset + 1, record.size),
+        None => format!("tail -c +{}", record.offset + 1),
+    }
+}
+
+/// The name of an entry as it has to be typed for tar.
+fn name_in_tar(scan: &LayerScan, entry: u32) -> Option<String> {
+    let prefix = match scan.entry(entry).spelling {
+        Spelling::Plain => "",
+        Spelling::Dot => "./",
+        Spelling::Rooted => "/",
+        Spelling::Odd => return None,
+    };
+    quoted(&[prefix.as_bytes(), scan.path(entry)].concat())
+}
+
 /// Prints one member of the archive, or one file of a layout.
-fn member(target: &str, blob: &Blob) -> Option<String> {
-    let name = quoted(&blob.name)?;
+fn member(target: &str, archive: &Archive, member: u32) -> Option<String> {
+    let members = &archive.members;
     let target = target.strip_prefix("oci:").unwrap_or(target);
     let path = Path::new(target);
     if path.is_dir() {
-        return Some(format!("cat {}", quoted(path.join(String::from_utf8_lossy(&blob.name).as_ref()).as_os_str().as_encoded_bytes())?));
+        let file = path.join(String::from_utf8_lossy(members.path(member)).as_ref());
+        return Some(format!("cat {}", quoted(file.as_os_str().as_encoded_bytes())?));
     }
     let file = if target == "-" { "image.tar".to_owned() } else { shell_word(target)? };
-    Some(match blob.offset {
-        Some(offset) if blob.name.starts_with(b"#") => format!("tail -c +{} {file}", offset + 1),
-        _ => format!("tar -xOf {file} {name}"),
+    // Of several members with one name, tar would print all.
+    let only = members.at(members.path(member)).len() == 1;
+    let filters: String =
+        archive.packing.iter().filter_map(|packing| packing.shell_filter()).map(|filter| format!(" | {filter}")).collect();
+    Some(match name_in_tar(members, member).filter(|_| only) {
+        Some(name) if filters.is_empty() => format!("tar -xOf {file} {name}"),
+        Some(name) => format!("cat {file}{filters} | tar -xOf - {name}"),
+        None => format!("cat {file}{filters} | {}", entry_of(members, member, true)),
     })
 }
 

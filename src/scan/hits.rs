@@ -33,6 +33,14 @@ impl Hits {
         kept.add(entry, place, found);
     }
 
+    /// Adds the matches of other files of the same blob.
+    pub fn merge(&mut self, other: Hits) {
+        for (own, other) in [(&mut self.hints, other.hints), (&mut self.others, other.others)] {
+            own.left_out += other.left_out;
+            other.by_place.into_iter().for_each(|((entry, place, _), found)| own.add(entry, place, found));
+        }
+    }
+
     /// All that was kept, and what must be said about the rest.
     pub fn finish(self) -> (Vec<FileHit>, Option<Problem>) {
         let left_out = self.hints.left_out + self.others.left_out;

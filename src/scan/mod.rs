@@ -3,25 +3,40 @@
 //! Walkers read blobs (as many at once as the source can open) and pack what they read into batches; matchers search batches. The
 //! queue between them and the pool of buffers are bounded, so memory does not grow with the image. Results are sorted at the end.
 
+mod blob;
 mod document;
+mod feed;
 mod hits;
+mod pump;
+mod unpack;
 mod walk;
 
-use crate::archive::{Archive, Blob, Content, Link};
+use crate::archive::{Archive, Blob, Content, Omissions};
 use crate::content::Batch;
-use crate::detect::{Detector, Match};
+use crate::detect::Detector;
+use crate::digest::ContentHash;
 use crate::error::{Code, Error, Problem};
-use crate::layer::change::clean;
-use crate::layer::tar::{Kind, Streamed, TarReader};
-use crate::layer_scan::Place;
-use crate::source::{Member, MemberKind, Members, Source, unmarked};
+use crate::layer::compression::Compression;
+use crate::layer::tar::{Header, Skip, Streamed, TarReader};
+use crate::limits::Limits;
+use crate::source::{Members, Source, unmarked};
+use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use std::io::{self, Read};
+use feed::{Fed, Found};
+use pump::Pump;
+use std::io::{self, Cursor, Read};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use walk::Walker;
+use unpack::{Count, Stop, Unpacking, failure, stop_in, unpack};
+use walk::{LayerWalk, Tail, has_content};
 
-/// How far a scan is; another thread may read it.
+/// [`Progress::stop`]: somebody asked for the end.
+pub const INTERRUPTED: usize = 1;
+/// [`Progress::stop`]: time ran out.
+pub const TIMED_OUT: usize = 2;
+
+/// How far a scan is; another thread may read it, and may end it.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Stored bytes that were read.
@@ -30,11 +45,13 @@ pub struct Progress {
     pub total: AtomicU64,
     /// Layers that were finished.
     pub layers: AtomicU64,
+    /// Anything but 0 ends the scan soon; what was found so far is returned.
+    pub stop: Arc<AtomicUsize>,
 }
 
 impl Progress {
     fn finished(&self, blob: &Blob) {
-        if matches!(blob.content, Content::Layer { tar: true, .. }) {
+        if matches!(&blob.content, Content::Layer(layer) if layer.tar) {
             self.layers.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -43,31 +60,39 @@ impl Progress {
 /// A batch on its way to a matcher, and where the matches go.
 struct Job {
     batch: Batch,
-    found: Sender<Vec<(u32, Place, Match)>>,
+    found: Sender<Found>,
 }
 
-/// What walkers share: the queue to the matchers, and batches that can be used again. The queue is what bounds memory: one batch in
-/// each walker's hands, one in each matcher's, and a full queue.
+/// What walkers share: the queue to the matchers, and batches that can be used again. The queue is what bounds memory: a batch in
+/// the hands of each walk, one in each matcher's, and a full queue.
 #[derive(Clone)]
 struct Queue {
     jobs: Sender<Job>,
     empty: Receiver<Batch>,
+    limits: Limits,
     /// JSON that was read as documents, in bytes: they are kept to the end.
     documents: Arc<AtomicU64>,
+    stop: Arc<AtomicUsize>,
 }
 
-/// All documents of an archive together, in bytes. An ordinary image has a few dozen kB.
-const MAX_DOCUMENTS: u64 = 32 << 20;
-
 impl Queue {
+    /// All documents of an archive together, in bytes. An ordinary image has a few dozen kB.
+    fn most_documents(&self) -> u64 {
+        2 * self.limits.json
+    }
+
     /// Whether a document of `size` bytes may be kept.
     fn allows_document(&self, size: u64) -> bool {
-        self.documents.fetch_add(size, Ordering::Relaxed) + size <= MAX_DOCUMENTS
+        self.documents.fetch_add(size, Ordering::Relaxed) + size <= self.most_documents()
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) != 0
     }
 }
 
 /// Scans every blob of `source` with `threads` matchers (at least 1). Fails only if nothing could be read.
-pub fn scan(source: Source, detector: &Detector, threads: usize, progress: &Progress) -> Result<Archive, Error> {
+pub fn scan(source: Source, detector: &Detector, limits: &Limits, threads: usize, progress: &Progress) -> Result<Archive, Error> {
     let threads = threads.max(1);
     std::thread::scope(|scope| {
         let (jobs, work) = bounded::<Job>(threads);
@@ -76,10 +101,10 @@ pub fn scan(source: Source, detector: &Detector, threads: usize, progress: &Prog
             let (work, give_back) = (work.clone(), give_back.clone());
             scope.spawn(move || matcher(detector, &work, &give_back));
         }
-        let queue = Queue { jobs, empty, documents: Arc::default() };
+        let queue = Queue { jobs, empty, limits: *limits, documents: Arc::default(), stop: progress.stop.clone() };
         match source {
-            Source::Members(members) => Ok(all_members(&members, threads, &queue, progress)),
-            Source::Stream(reader) => stream(reader, &queue, progress),
+            Source::Members(members) => Ok(all_members(members, threads, &queue, progress)),
+            Source::Stream(target, reader) => stream(&target, reader, &queue, progress),
         }
     })
 }
@@ -96,90 +121,163 @@ fn matcher(detector: &Detector, work: &Receiver<Job>, give_back: &Sender<Batch>)
     }
 }
 
-/// Members in any order: several walkers, the largest blob first.
-fn all_members(members: &Members, threads: usize, queue: &Queue, progress: &Progress) -> Archive {
-    let mut order: Vec<(usize, u64, u64)> = Vec::new();
-    let mut links = Vec::new();
-    for (index, member) in members.list.iter().enumerate() {
-        match &member.kind {
-            MemberKind::Blob { offset, size } => order.push((index, *offset, *size)),
-            MemberKind::Symlink(target) => links.push((member.name.clone(), Link::Symbolic(target.clone()))),
-            MemberKind::HardLink(target) => links.push((member.name.clone(), Link::Hard(target.clone()))),
+/// Blobs up to this size are walked first, so that the documents are there when a scan is stopped. In bytes.
+const SMALL: u64 = 64 << 10;
+
+/// A member that has content: its entry, and where it is.
+type Task = (u32, Header);
+
+/// Members in any order: several walkers, the small blobs first, then the largest.
+fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &Progress) -> Archive {
+    let mut walk = LayerWalk::new(queue);
+    walk.problems.extend(std::mem::take(&mut members.problems));
+    let mut tasks: Vec<Task> = Vec::new();
+    for header in std::mem::take(&mut members.list) {
+        // The source has kept to the limit on entries.
+        let Ok((entry, change)) = walk.begin(&header) else { break };
+        if has_content(&header, &change) {
+            tasks.push((entry, header));
         }
     }
-    progress.total.store(order.iter().map(|(_, _, size)| size).sum(), Ordering::Relaxed);
-    order.sort_by_key(|(index, _, size)| (std::cmp::Reverse(*size), *index));
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    if let Some(header) = members.tail.take() {
+        tasks.extend(walk.nothing(&header.path, header.offset, header.size).map(|entry| (entry, header)));
+    }
+    progress.total.store(tasks.iter().map(|(_, header)| header.size).sum(), Ordering::Relaxed);
+    tasks.sort_by_key(|(entry, header)| (header.size > SMALL, std::cmp::Reverse(header.size), *entry));
+    let (next, blobs, fed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let (scan, tasks, members) = (&walk.scan, &tasks, &members);
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(order.len()) {
+        for _ in 0..threads.min(tasks.len()) {
             scope.spawn(|| {
-                let mut walker = Walker::new(queue.clone());
-                while let Some((index, offset, size)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let blob = one_member(&mut walker, members, &members.list[*index], (*offset, *size), progress);
-                    done.lock().unwrap_or_else(|e| e.into_inner()).push((*index, blob));
+                let mut walker = Walker::new(queue);
+                while let Some((entry, header)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !queue.stopped()) {
+                    let member = Member { entry: *entry, path: scan.path(*entry), size: header.size };
+                    let blob = one_member(&mut walker, members, member, header, progress);
+                    locked(&blobs).push(blob);
                 }
+                let own = walker.finish();
+                locked(&fed).push(own);
             });
         }
     });
-    let mut blobs = done.into_inner().unwrap_or_else(|e| e.into_inner());
-    blobs.sort_by_key(|(index, _)| *index);
-    Archive::new(blobs.into_iter().map(|(_, blob)| blob).collect(), links, members.problems.clone())
+    let (blobs, fed) = (std::mem::take(&mut *locked(&blobs)), std::mem::take(&mut *locked(&fed)));
+    finish(walk, fed, blobs, queue)
 }
 
-fn one_member(walker: &mut Walker, members: &Members, member: &Member, (offset, size): (u64, u64), progress: &Progress) -> Blob {
-    let (reader, failed): (Box<dyn Read>, _) = match members.open(member) {
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &Header, progress: &Progress) -> (Blob, ContentHash) {
+    let (reader, failed): (Box<dyn Read>, _) = match members.open(header) {
         Ok(reader) => (reader, None),
         Err(e) => (Box::new(io::empty()), Some(Problem::new(Code::ReadFailed, format!("a blob cannot be opened: {e}")))),
     };
-    let mut blob = walker.blob(&member.name, size, Counted { inner: reader, progress });
+    let (mut blob, hash) = walker.blob(member, Counted { inner: reader, progress });
     progress.finished(&blob);
-    blob.offset = Some(offset);
     blob.problems.extend(failed);
-    blob
+    (blob, hash)
 }
 
 /// A tar that can be read once: one walker.
-fn stream(reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
-    let counted = Counted { inner: reader, progress };
-    let mut tar = TarReader::new(Streamed(io::BufReader::with_capacity(1 << 16, counted)));
-    let mut walker = Walker::new(queue.clone());
-    let (mut blobs, mut links, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    loop {
-        let header = match tar.next_entry() {
-            Ok(Some(header)) => header,
-            Ok(None) => break,
-            Err(e) => {
-                problems.push(Problem::new(Code::ReadFailed, format!("the archive could not be read to its end: {e}")));
-                break;
-            }
+fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
+    let counted = Counted { inner: Pump::new(reader, queue.stop.clone()), progress };
+    let count: Count = Rc::new(|| progress.bytes.load(Ordering::Relaxed));
+    let unpacking = unpack(counted, &count, &queue.limits);
+    not_an_image(target, &unpacking)?;
+    let reader = Cursor::new(unpacking.start).chain(unpacking.reader);
+    let mut tar = TarReader::new(Streamed(io::BufReader::with_capacity(1 << 16, reader)));
+    let (mut walk, mut walker, mut blobs) = (LayerWalk::new(queue), Walker::new(queue), Vec::new());
+    let end: io::Result<()> = loop {
+        let step = match tar.next_entry() {
+            Ok(None) => break Ok(()),
+            Ok(Some(header)) => walk.begin(&header).map(|(entry, change)| (header, entry, change)),
+            Err(e) => Err(e),
         };
-        let name = clean(&header.path).0;
-        match header.kind {
-            Kind::Regular | Kind::HardLink if header.kind == Kind::Regular || header.size > 0 => {
-                let mut blob = walker.blob(&name, header.size, &mut tar);
-                blob.offset = Some(header.offset);
+        match step {
+            Err(e) => break Err(e),
+            Ok((header, entry, change)) if has_content(&header, &change) => {
+                let (blob, hash) = walker.blob(Member { entry, path: &change.path, size: header.size }, &mut tar);
                 progress.finished(&blob);
-                blobs.push(blob);
+                blobs.push((blob, hash));
             }
-            Kind::Symlink => links.push((name, Link::Symbolic(header.link))),
-            Kind::HardLink => links.push((name, Link::Hard(header.link))),
-            _ => {}
+            Ok(_) => {}
+        }
+    };
+    if let (Err(e), true) = (&end, blobs.is_empty() && walk.scan.is_empty() && !queue.stopped()) {
+        return Err(Error::Read { target: target.to_owned(), source: io::Error::new(e.kind(), e.to_string()) });
+    }
+    walk.problems.extend(tar.take_problems());
+    let aside = tar.take_aside();
+    walk.aside(walk.scan.len().saturating_sub(1) as u32, &aside);
+    match end {
+        Err(e) => {
+            walk.problems.extend(failure(&e, &format!("at byte {} of the archive", tar.offset())));
+            if matches!(stop_in(&e), Some(Stop::Limit(_))) {
+                rest(&mut walk, &mut walker, &mut tar, &mut blobs);
+            }
+        }
+        Ok(()) => {
+            walk.problems.extend(unmarked(&tar));
+            rest(&mut walk, &mut walker, &mut tar, &mut blobs);
         }
     }
-    problems.extend(tar.take_problems());
-    problems.extend(unmarked(&tar));
-    match walker.tail(&mut tar) {
-        Ok(None) => {}
-        Ok(Some(tail)) => {
-            problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
-            blobs.push(tail);
-        }
-        Err(e) => problems.push(Problem::new(Code::ReadFailed, format!("the archive could not be read to its end: {e}"))),
-    }
-    Ok(Archive::new(blobs, links, problems))
+    drop(tar);
+    walk.beside(&unpacking.beside.take());
+    let mut archive = finish(walk, vec![walker.finish()], blobs, queue);
+    archive.packing = unpacking.packing;
+    Ok(archive)
 }
 
-/// Counts what is read.
+/// Why a stream cannot be an archive.
+fn not_an_image(target: &str, unpacking: &Unpacking) -> Result<(), Error> {
+    let why = match unpacking.packing.last() {
+        _ if unpacking.start.is_empty() && unpacking.packing.is_empty() => {
+            "the input is empty (`docker save` writes nothing for an image without layers)".to_owned()
+        }
+        Some(Compression::Unsupported(name)) => {
+            format!("the archive is compressed with {name}, which is not supported: decompress it first")
+        }
+        Some(_) if unpacking.too_deep => "the archive is packed too often (--max-nesting)".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(Error::NotAnImage { target: target.to_owned(), why })
+}
+
+/// What stands behind the end of a streamed archive, as a blob of its own, if it is more than zeros.
+fn rest<R: Skip>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut TarReader<R>, blobs: &mut Vec<(Blob, ContentHash)>) {
+    match Tail::behind_zeros(tar) {
+        Ok(None) => {}
+        Ok(Some((start, offset))) => {
+            walk.problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
+            if let Some(entry) = walk.nothing(b"#trailing", offset, 0) {
+                let member = Member { entry, path: b"", size: u64::MAX };
+                blobs.push(walker.blob(member, Cursor::new(start).chain(Tail(tar))));
+            }
+        }
+        Err(e) => walk.problems.extend(failure(&e, "behind the archive's end")),
+    }
+}
+
+/// Puts the archive together.
+fn finish(mut walk: LayerWalk, fed: Vec<Fed>, blobs: Vec<(Blob, ContentHash)>, queue: &Queue) -> Archive {
+    let interrupted = match queue.stop.load(Ordering::Relaxed) {
+        0 => None,
+        TIMED_OUT => Some("time ran out (--timeout): what was found so far is reported"),
+        _ => Some("interrupted: what was found so far is reported"),
+    };
+    walk.problems.extend(interrupted.map(|message| Problem::new(Code::Interrupted, message)));
+    for (blob, hash) in blobs.iter().filter(|(blob, _)| !matches!(blob.content, Content::Layer(_))) {
+        walk.scan.set_content(blob.member, *hash);
+    }
+    let mut members = walk.finish(fed);
+    let problems = std::mem::take(&mut members.problems);
+    let too_much_json = queue.documents.load(Ordering::Relaxed) > queue.most_documents();
+    let blobs = blobs.into_iter().map(|(blob, _)| blob).collect();
+    Archive::new(members, blobs, problems, Omissions { interrupted: interrupted.is_some(), too_much_json })
+}
+
+/// Counts what is read, and ends it when the scan is to end.
 struct Counted<'a, R> {
     inner: R,
     progress: &'a Progress,
@@ -187,8 +285,16 @@ struct Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
+        if self.progress.stop.load(Ordering::Relaxed) != 0 {
+            return Err(Stop::Interrupted.into());
+        }
+        match self.inner.read(buf) {
+            Ok(n) => {
+                self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
+                Ok(n)
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted || stop_in(&e).is_some() => Err(e),
+            Err(e) => Err(Stop::Source(e.to_string()).into()),
+        }
     }
 }

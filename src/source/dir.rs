@@ -1,13 +1,15 @@
 //! An image layout in a directory (OCI image-spec, image-layout.md). Links are not followed: nothing outside is read.
 
-use super::{Member, MemberKind, Members, Opener};
+use super::{Members, Opener};
 use crate::error::{Code, Error, Problem};
-use std::fs::{self, File};
+use crate::layer::tar::Header;
+use crate::limits::Limits;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The files of the layout at `root`.
-pub fn layout(target: &str, root: &Path) -> Result<Members, Error> {
+pub fn layout(target: &str, root: &Path, limits: &Limits) -> Result<Members, Error> {
     let marks = ["index.json", "manifest.json", "oci-layout", "repositories"];
     if !marks.iter().any(|mark| root.join(mark).is_file()) {
         let why = "the directory holds no image layout (no index.json, manifest.json or oci-layout)".to_owned();
@@ -15,32 +17,51 @@ pub fn layout(target: &str, root: &Path) -> Result<Members, Error> {
     }
     let (mut list, mut problems, mut todo) = (Vec::new(), Vec::new(), vec![PathBuf::new()]);
     while let Some(dir) = todo.pop() {
-        let read = |source| Error::Read { target: target.to_owned(), source };
-        for item in fs::read_dir(root.join(&dir)).map_err(read)? {
-            let item = item.map_err(read)?;
+        let items = fs::read_dir(root.join(&dir)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let items = match items {
+            Ok(items) => items,
+            Err(source) if dir.as_os_str().is_empty() => return Err(Error::Read { target: target.to_owned(), source }),
+            Err(e) => {
+                problems.push(Problem::at(Code::ReadFailed, &bytes(&dir), format!("a directory cannot be read: {e}")));
+                continue;
+            }
+        };
+        for item in items {
             let path = dir.join(item.file_name());
-            let metadata = item.metadata().map_err(read)?;
             let name = bytes(&path);
-            if metadata.is_dir() {
-                todo.push(path);
-            } else if metadata.is_file() {
-                list.push(Member { name, kind: MemberKind::Blob { offset: 0, size: metadata.len() } });
-            } else {
-                problems.push(Problem::at(Code::BrokenLink, &name, "a link or special file in the layout is not followed"));
+            match item.metadata() {
+                Ok(metadata) if metadata.is_dir() => todo.push(path),
+                Ok(metadata) if metadata.is_file() => list.push(Header { path: name, size: metadata.len(), ..Header::default() }),
+                Ok(_) => problems.push(Problem::at(Code::BrokenLink, &name, "a link or special file in the layout is not followed")),
+                Err(e) => problems.push(Problem::at(Code::ReadFailed, &name, format!("a file cannot be read: {e}"))),
             }
         }
+        if list.len() as u64 > limits.entries {
+            let message = format!("the layout has more than {} files (--max-entries)", limits.entries);
+            problems.push(Problem::new(Code::LimitReached, message));
+            list.truncate(limits.entries as usize);
+            break;
+        }
     }
-    list.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Members { list, problems, opener: Opener::Files(root.to_owned()) })
+    list.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Members { list, tail: None, problems, opener: Opener::Files(root.to_owned()) })
 }
 
-/// Opens a file of the layout; what became a link since it was listed is refused.
+/// Opens a file of the layout; what became a link, a device or a pipe since it was listed is refused.
 pub fn open(root: &Path, name: &[u8]) -> io::Result<Box<dyn Read>> {
     let path = root.join(native(name));
-    if !path.symlink_metadata()?.is_file() {
-        return Err(io::Error::other("no longer a regular file"));
+    let changed = || io::Error::other("no longer a regular file of this directory");
+    // A directory on the way may have become a link.
+    let within =
+        path.parent().map(Path::canonicalize).transpose()?.is_some_and(|dir| root.canonicalize().is_ok_and(|r| dir.starts_with(r)));
+    if !within || !path.symlink_metadata()?.is_file() {
+        return Err(changed());
     }
-    Ok(Box::new(File::open(path)?))
+    let file = open_no_follow(&path)?;
+    if !file.metadata()?.is_file() {
+        return Err(changed());
+    }
+    Ok(Box::new(file))
 }
 
 /// A relative path with `/`, as archives have it.
@@ -49,10 +70,22 @@ fn bytes(path: &Path) -> Vec<u8> {
     parts.join(&b'/')
 }
 
+/// Opens a file without following a link and without waiting for the other end of a pipe.
+#[cfg(unix)]
+fn open_no_follow(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
+}
+
 #[cfg(unix)]
 fn native(name: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(name))
+}
+
+#[cfg(windows)]
+fn open_no_follow(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).open(path)
 }
 
 #[cfg(windows)]

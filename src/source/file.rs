@@ -1,9 +1,9 @@
 //! An archive in a file: its headers are read by seeking, its members in any order.
 
-use super::{Member, MemberKind, Members, Opener};
+use super::{Members, Opener};
 use crate::error::{Code, Error, Problem};
-use crate::layer::change::clean;
-use crate::layer::tar::{Kind, Skip, TarReader};
+use crate::layer::tar::{Header, Skip, TarReader};
+use crate::limits::Limits;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Skip for Seeking {
 }
 
 /// The members of the archive in `file`.
-pub fn archive(target: &str, file: File) -> Result<Members, Error> {
+pub fn archive(target: &str, file: File, limits: &Limits) -> Result<Members, Error> {
     let read = |source| Error::Read { target: target.to_owned(), source };
     let size = file.metadata().map_err(read)?.len();
     if size == 0 {
@@ -86,26 +86,26 @@ pub fn archive(target: &str, file: File) -> Result<Members, Error> {
     }
     let walk = file.try_clone().map_err(read)?;
     let mut tar = TarReader::new(Seeking { input: BufReader::with_capacity(4096, walk), at: 0, size });
-    let mut list = Vec::new();
+    let (mut list, mut problems) = (Vec::new(), Vec::new());
     while let Some(header) = tar.next_entry().map_err(read)? {
-        let kind = match header.kind {
-            // A link with data of its own: whatever a tool makes of it, the bytes are there.
-            Kind::HardLink if header.size > 0 => MemberKind::Blob { offset: header.offset, size: header.size },
-            Kind::Regular => MemberKind::Blob { offset: header.offset, size: header.size },
-            Kind::Symlink => MemberKind::Symlink(header.link),
-            Kind::HardLink => MemberKind::HardLink(header.link),
-            _ => continue,
-        };
-        list.push(Member { name: clean(&header.path).0, kind });
+        if list.len() as u64 == limits.entries {
+            let message = format!("the archive has more than {} members (--max-entries)", limits.entries);
+            problems.push(Problem::new(Code::LimitReached, message));
+            break;
+        }
+        list.push(header);
     }
-    let mut problems = tar.take_problems();
+    if let Some(last) = list.last_mut() {
+        last.aside.extend_from_slice(&tar.take_aside());
+    }
+    problems.extend(tar.take_problems());
     problems.extend(unmarked(&tar));
-    if let Some(tail) = tail(&file, tar.offset(), size).map_err(read)? {
-        let message = format!("{} bytes stand behind the archive's end", size - tar.offset());
+    let tail = tail(&file, tar.offset(), size).map_err(read)?;
+    if let Some(tail) = &tail {
+        let message = format!("{} bytes stand behind the archive's end", tail.size);
         problems.push(Problem::new(Code::TrailingData, message));
-        list.push(Member { name: b"#trailing".to_vec(), kind: tail });
     }
-    Ok(Members { list, problems, opener: Opener::Ranges(Shared(Arc::new(file))) })
+    Ok(Members { list, tail, problems, opener: Opener::Ranges(Shared(Arc::new(file))) })
 }
 
 /// An archive of blobs that just ends may lack what followed: that cannot be told from the bytes that are there.
@@ -114,7 +114,7 @@ pub fn unmarked<R: Skip>(tar: &TarReader<R>) -> Option<Problem> {
 }
 
 /// What stands behind the archive's end, if anything but zeros does.
-fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<MemberKind>> {
+fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<Header>> {
     let mut rest = FileRange::new(file, from, size.saturating_sub(from));
     let mut buf = vec![0; 1 << 16];
     loop {
@@ -123,7 +123,7 @@ fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<MemberKind>> {
             return Ok(None);
         }
         if buf[..n].iter().any(|b| *b != 0) {
-            return Ok(Some(MemberKind::Blob { offset: from, size: size - from }));
+            return Ok(Some(Header { path: b"#trailing".to_vec(), offset: from, size: size - from, ..Header::default() }));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Entry, TestImage, scan};
 use pentimento::layer::change::{ChangeKind, FileType};
-use pentimento::timeline::{Fate, How, life};
+use pentimento::timeline::{Fate, How, lives};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -119,12 +119,14 @@ proptest! {
         let scans: Vec<_> = scanned.images.images[0].layers.iter().map(|l| l.blob.and_then(|blob| scanned.archive.layer(blob))).collect();
         let mut found = BTreeMap::new();
         let mut rewrites = Vec::new();
+        let wanted: Vec<Vec<u32>> = scans.iter().map(|scan| (0..scan.expect("a layer").len() as u32).collect()).collect();
+        let lives = lives(&scans, &wanted);
         for (index, scan) in scans.iter().enumerate() {
             let scan = scan.expect("a layer");
             for (entry, record) in scan.entries() {
                 if record.kind == ChangeKind::Put(FileType::Regular) {
                     let path = String::from_utf8_lossy(scan.path(entry)).into_owned();
-                    let life = life(&scans, index, entry, true);
+                    let life = &lives.of[&(index, entry)];
                     rewrites.extend(life.rewritten_in.iter().map(|later| (path.clone(), *later)));
                     found.insert((path, index), life.fate);
                 }

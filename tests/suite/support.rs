@@ -2,6 +2,8 @@
 
 use pentimento::detect::Detector;
 use pentimento::digest::Digest;
+use pentimento::image::Selection;
+use pentimento::limits::Limits;
 use pentimento::report::Scanned;
 use pentimento::rules::RuleSet;
 use pentimento::scan::Progress;
@@ -127,7 +129,7 @@ impl TestImage {
         let mut members: Vec<(String, Vec<u8>)> = Vec::new();
         let mut blob = |bytes: Vec<u8>, media: &str| {
             let digest = Digest::sha256(&bytes);
-            let descriptor = json!({ "mediaType": media, "digest": digest.as_str(), "size": bytes.len() });
+            let descriptor = json!({ "mediaType": media, "digest": digest.to_string(), "size": bytes.len() });
             members.push((digest.blob_path(), bytes));
             descriptor
         };
@@ -242,10 +244,10 @@ pub fn detector() -> Detector {
 /// Scans an archive in memory, read as a pipe is.
 pub fn scan(archive: &[u8]) -> Scanned {
     let detector = detector();
-    let source = Source::memory(archive.to_vec()).expect("a source");
-    let archive = pentimento::scan::scan(source, &detector, 2, &Progress::default()).expect("a scan");
-    let images = pentimento::image::images(&archive);
-    let findings = pentimento::finding::assemble(&archive, &images, &detector);
+    let source = Source::memory(archive.to_vec());
+    let archive = pentimento::scan::scan(source, &detector, &Limits::default(), 2, &Progress::default()).expect("a scan");
+    let mut images = pentimento::image::images(&archive, &Selection::default());
+    let findings = pentimento::finding::assemble(&archive, &mut images, &detector);
     Scanned { target: "memory".to_owned(), archive, images, findings }
 }
 

@@ -1,16 +1,26 @@
 //! A lenient tar reader that says what it saw (POSIX.1-2017 pax, GNU tar's extensions; formats.md, parts 7 and 16).
 //!
 //! It reads what engines read, and goes on where they stop: behind a lone zero block, behind the end marker
-//! ([`TarReader::read_tail`]), at a cut end. It never allocates by a size that a header claims.
+//! ([`TarReader::read_tail`]), at a cut end. It gives what stands in places that nobody reads ([`Header::aside`]), and sparse files at
+//! their offsets. It never allocates by a size that a header claims.
+
+mod fields;
+mod sparse;
 
 use crate::error::{Code, Problem};
+use fields::{Record, decimal, libarchive_xattr, number, padding, pax_records, residue, until_nul, ustar_name};
+use sparse::{Fragments, Run, Sparse};
 use std::io::{self, Read};
+
+pub use fields::checksum_holds;
 
 /// The size of a tar block, in bytes.
 pub const BLOCK: usize = 512;
 
 /// The most that all extension headers of one entry may hold, in bytes.
 const MAX_EXTENSION: u64 = 1 << 20;
+/// The most zeros that stand in for the holes of an archive's sparse files; further holes are left out. In bytes.
+const MAX_HOLES: u64 = 64 << 20;
 
 /// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,9 +56,12 @@ pub struct Header {
     /// Major and minor number of a device.
     pub device: (u64, u64),
     /// Extended attributes, names as the kernel has them (`user.x`).
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Vec<Record>,
     /// Where the content begins, in bytes from the archive's start.
     pub offset: u64,
+    /// Text in places where tools look for none: padding of the entry before, records of pax headers that mean nothing for a file,
+    /// unused bytes of the header. A line each.
+    pub aside: Vec<u8>,
 }
 
 /// Bytes that can be passed over. For a file this is a seek, for a stream a read.
@@ -80,7 +93,7 @@ struct Input<R> {
     offset: u64,
 }
 
-impl<R: Skip> Input<R> {
+impl<R: Skip> Read for Input<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = if self.front.is_empty() {
             self.inner.read(buf)?
@@ -93,7 +106,9 @@ impl<R: Skip> Input<R> {
         self.offset += n as u64;
         Ok(n)
     }
+}
 
+impl<R: Skip> Input<R> {
     fn skip(&mut self, wanted: u64) -> io::Result<u64> {
         let from_front = wanted.min(self.front.len() as u64);
         self.front.drain(..from_front as usize);
@@ -113,10 +128,14 @@ pub struct TarReader<R> {
     input: Input<R>,
     content_left: u64,
     padding: u64,
+    /// The map of the current entry, if its file is sparse.
+    sparse: Option<Sparse>,
+    holes_left: u64,
     ended: bool,
     /// A zero block was seen where a header could stand.
     marked: bool,
     problems: Vec<Problem>,
+    aside: Vec<u8>,
 }
 
 /// What the extension headers in front of an entry said.
@@ -124,7 +143,7 @@ pub struct TarReader<R> {
 struct Extensions {
     gnu_name: Option<Vec<u8>>,
     gnu_link: Option<Vec<u8>>,
-    pax: Vec<(Vec<u8>, Vec<u8>)>,
+    pax: Vec<Record>,
     bytes: u64,
 }
 
@@ -132,12 +151,27 @@ impl<R: Skip> TarReader<R> {
     /// A reader that stands at an archive's first header.
     pub fn new(input: R) -> Self {
         let input = Input { inner: input, front: Vec::new(), offset: 0 };
-        TarReader { input, content_left: 0, padding: 0, ended: false, marked: false, problems: Vec::new() }
+        TarReader {
+            input,
+            content_left: 0,
+            padding: 0,
+            sparse: None,
+            holes_left: MAX_HOLES,
+            ended: false,
+            marked: false,
+            problems: Vec::new(),
+            aside: Vec::new(),
+        }
     }
 
     /// What was wrong with the archive so far; taken out.
     pub fn take_problems(&mut self) -> Vec<Problem> {
         std::mem::take(&mut self.problems)
+    }
+
+    /// What [`Header::aside`] would have held, where no entry follows; taken out.
+    pub fn take_aside(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.aside)
     }
 
     /// True if the archive ended with a marker, if only half of one. Engines accept a layer without; whoever saves an image writes one.
@@ -205,8 +239,17 @@ impl<R: Skip> TarReader<R> {
         match block[156] {
             b'L' => extensions.gnu_name = Some(trim_nul(self.extension(extensions.bytes)?)),
             b'K' => extensions.gnu_link = Some(trim_nul(self.extension(extensions.bytes)?)),
-            b'x' => extensions.pax.extend(pax_records(&self.extension(extensions.bytes)?)),
-            b'g' => self.skip_content()?,
+            b'x' => {
+                let data = self.extension(extensions.bytes)?;
+                let (records, rest) = pax_records(&data);
+                extensions.pax.extend(records);
+                self.put_aside(rest);
+            }
+            // Engines ignore what a global header says of paths and sizes; it is a place to hide text all the same.
+            b'g' => {
+                let data = self.extension(extensions.bytes)?;
+                self.put_aside(&data);
+            }
             kind => return self.file(block, kind, extensions).map(Some),
         }
         extensions.bytes += stored;
@@ -226,54 +269,102 @@ impl<R: Skip> TarReader<R> {
             0 if named_directory => Kind::Directory,
             _ => Kind::Regular,
         };
+        if !matches!(kind, 0 | b'0'..=b'7' | b'S') {
+            let message = format!("an entry of the unknown type {:?} is read like a file; engines refuse it", kind as char);
+            self.problem(Code::UnknownEntry, message);
+        }
         if header.kind == Kind::CharDevice {
             header.device = (number(&block[329..337]).unwrap_or(0), number(&block[337..345]).unwrap_or(0));
         }
-        for (key, value) in extensions.pax.drain(..) {
-            self.apply_pax(&mut header, &key, value);
+        let pax = std::mem::take(&mut extensions.pax);
+        for (key, value) in &pax {
+            self.apply_pax(&mut header, key, value);
         }
         header.path = extensions.gnu_name.take().unwrap_or(header.path);
         header.link = extensions.gnu_link.take().unwrap_or(header.link);
-        if kind == b'S' {
-            self.skip_sparse_map(block)?;
-        }
         if matches!(header.kind, Kind::Symlink | Kind::CharDevice | Kind::Special | Kind::Directory) {
             (self.content_left, self.padding) = (0, 0);
         } else if header.kind == Kind::HardLink && self.content_left > 0 {
             self.resolve_link_data()?;
+        } else if kind == b'S' {
+            self.old_gnu_sparse(block)?;
+        } else if pax.iter().any(|(key, _)| key.starts_with(b"GNU.sparse.")) {
+            self.pax_sparse(&mut header, &pax)?;
         }
+        self.put_aside(&residue(block, kind));
+        header.aside = self.take_aside();
         header.size = self.content_left;
         header.offset = self.input.offset;
         Ok(header)
     }
 
-    fn apply_pax(&mut self, header: &mut Header, key: &[u8], value: Vec<u8>) {
-        let parsed = || std::str::from_utf8(&value).ok().and_then(|v| v.trim().parse::<u64>().ok());
+    fn apply_pax(&mut self, header: &mut Header, key: &[u8], value: &[u8]) {
         match key {
-            b"path" | b"GNU.sparse.name" if !value.is_empty() => header.path = value,
-            b"linkpath" if !value.is_empty() => header.link = value,
-            b"size" => {
-                if let Some(size) = parsed() {
-                    self.content_left = size;
-                    self.padding = padding(size);
-                }
-            }
+            b"path" if !value.is_empty() => header.path = value.to_vec(),
+            b"linkpath" if !value.is_empty() => header.link = value.to_vec(),
+            b"size" if !value.is_empty() => match decimal(value) {
+                Some(size) => (self.content_left, self.padding) = (size, padding(size)),
+                None => self.problem(Code::InvalidHeader, "the size in a pax header is not a number; the header's own is taken"),
+            },
             _ => {
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                    header.xattrs.push((name.to_vec(), value));
+                    header.xattrs.push((name.to_vec(), value.to_vec()));
+                } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
+                    header.xattrs.push(libarchive_xattr(name, value));
+                } else if !value.iter().all(|b| b"0123456789.,-".contains(b)) && !key.starts_with(b"GNU.sparse.") {
+                    self.put_aside(&[key, b"=", value].concat());
                 }
             }
         }
     }
 
-    /// Old GNU sparse files: further blocks of the map stand between header and data.
-    fn skip_sparse_map(&mut self, block: &[u8; BLOCK]) -> io::Result<()> {
+    /// Old GNU sparse files: a map in the header, and further blocks of it between header and data.
+    fn old_gnu_sparse(&mut self, block: &[u8; BLOCK]) -> io::Result<()> {
+        let mut fragments: Fragments = sparse::old_gnu_entries(&block[386..482]).collect();
         let mut extended = block[482] != 0;
         while extended {
             let Some(map) = self.read_block()? else { break };
             extended = map[504] != 0;
+            if fragments.len() < sparse::MAX_FRAGMENTS {
+                fragments.extend(sparse::old_gnu_entries(&map[..504]));
+            }
         }
+        self.place(fragments, number(&block[483..495]).unwrap_or(0));
         Ok(())
+    }
+
+    /// The three forms of sparse files in pax headers.
+    fn pax_sparse(&mut self, header: &mut Header, pax: &[Record]) -> io::Result<()> {
+        let get = |key: &[u8]| pax.iter().rev().find(|(k, _)| k == key).map(|(_, value)| &value[..]);
+        if let Some(name) = get(b"GNU.sparse.name").filter(|name| !name.is_empty()) {
+            header.path = name.to_vec();
+        }
+        let real_size = get(b"GNU.sparse.realsize").or(get(b"GNU.sparse.size")).and_then(decimal).unwrap_or(0);
+        if get(b"GNU.sparse.major") != Some(b"1") {
+            self.place(sparse::in_records(pax.iter().map(|(key, value)| (&key[..], &value[..]))), real_size);
+            return Ok(());
+        }
+        let (mut data, mut wanted) = (Vec::new(), BLOCK);
+        let map = loop {
+            Read::by_ref(self).take((wanted - data.len()) as u64).read_to_end(&mut data)?;
+            match sparse::in_data(&data) {
+                None if data.len() == wanted && wanted < sparse::MAX_MAP_IN_DATA => wanted *= 2,
+                map => break map.flatten().filter(|(_, length)| *length <= data.len()),
+            }
+        };
+        let (fragments, length) = map.unwrap_or((vec![(0, u64::MAX)], 0));
+        self.input.unread(&data[length..]);
+        self.content_left += (data.len() - length) as u64;
+        self.place(fragments, real_size);
+        Ok(())
+    }
+
+    /// Makes the entry's content one with holes, if the map can be one.
+    fn place(&mut self, fragments: Fragments, real_size: u64) {
+        self.sparse = Sparse::new(fragments, real_size, self.content_left);
+        if self.sparse.is_none() {
+            self.problem(Code::InvalidHeader, "the map of a sparse file contradicts its size; its bytes are read as they are stored");
+        }
     }
 
     /// A hard link with a size: old tars give one without data. If a header follows at once, there are none (libarchive's rule).
@@ -301,13 +392,25 @@ impl<R: Skip> TarReader<R> {
     fn skip_content(&mut self) -> io::Result<()> {
         let wanted = std::mem::take(&mut self.content_left);
         let padding = std::mem::take(&mut self.padding);
+        self.sparse = None;
         if wanted > 0 && self.input.skip(wanted)? < wanted {
             self.cut("an entry's content");
         } else if padding > 0 {
             // A missing padding at the very end is usual (umoci) and loses nothing.
-            self.input.skip(padding)?;
+            let mut filling = Vec::with_capacity(padding as usize);
+            self.input.by_ref().take(padding).read_to_end(&mut filling)?;
+            if filling.iter().any(|b| *b != 0) {
+                self.put_aside(&filling);
+            }
         }
         Ok(())
+    }
+
+    fn put_aside(&mut self, text: &[u8]) {
+        if !text.is_empty() && (self.aside.len() as u64) < 2 * MAX_EXTENSION {
+            self.aside.extend_from_slice(text);
+            self.aside.push(b'\n');
+        }
     }
 
     fn read_block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
@@ -350,71 +453,37 @@ impl<R: Skip> TarReader<R> {
 
 impl<R: Skip> Read for TarReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let wanted = buf.len().min(usize::try_from(self.content_left).unwrap_or(usize::MAX));
+        let mut wanted = self.content_left;
+        while let Some(map) = &mut self.sparse {
+            match map.next() {
+                Run::End => return Ok(0),
+                Run::Data(stored) => {
+                    wanted = stored;
+                    break;
+                }
+                Run::Hole(zeros) if zeros > self.holes_left => map.advance(zeros),
+                Run::Hole(zeros) => {
+                    let n = buf.len().min(usize::try_from(zeros).unwrap_or(usize::MAX));
+                    buf[..n].fill(0);
+                    map.advance(n as u64);
+                    self.holes_left -= n as u64;
+                    return Ok(n);
+                }
+            }
+        }
+        let wanted = buf.len().min(usize::try_from(wanted.min(self.content_left)).unwrap_or(usize::MAX));
         let n = if wanted == 0 { 0 } else { self.input.read(&mut buf[..wanted])? };
         self.content_left -= n as u64;
+        if let Some(map) = &mut self.sparse {
+            map.advance(n as u64);
+        }
         Ok(n)
     }
-}
-
-/// True if a block carries a valid tar header checksum (the unsigned sum of POSIX, or the signed one of old tars).
-pub fn checksum_holds(block: &[u8]) -> bool {
-    let Some(stored) = block.get(148..156).and_then(number) else { return false };
-    let byte = |at: usize, b: u8| if (148..156).contains(&at) { b' ' } else { b };
-    let unsigned: u64 = block[..BLOCK].iter().enumerate().map(|(at, b)| u64::from(byte(at, *b))).sum();
-    let signed: i64 = block[..BLOCK].iter().enumerate().map(|(at, b)| i64::from(byte(at, *b) as i8)).sum();
-    stored == unsigned || i64::try_from(stored) == Ok(signed)
-}
-
-/// A numeric field: octal with spaces and NULs around it, or base-256 if the first byte's high bit is set. `None` if it is neither,
-/// is negative, or does not fit.
-fn number(field: &[u8]) -> Option<u64> {
-    if field.first()? & 0x80 != 0 {
-        if field[0] & 0x40 != 0 {
-            return None;
-        }
-        let first = u64::from(field[0] & 0x3f);
-        return field[1..].iter().try_fold(first, |n, b| n.checked_mul(256)?.checked_add(u64::from(*b)));
-    }
-    let text = until_nul(field).trim_ascii();
-    text.iter().try_fold(0u64, |n, b| match b {
-        b'0'..=b'7' => n.checked_mul(8)?.checked_add(u64::from(b - b'0')),
-        _ => None,
-    })
-}
-
-fn padding(size: u64) -> u64 {
-    (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64
-}
-
-fn until_nul(field: &[u8]) -> &[u8] {
-    field.split(|b| *b == 0).next().unwrap_or_default()
 }
 
 fn trim_nul(mut name: Vec<u8>) -> Vec<u8> {
     name.truncate(until_nul(&name).len());
     name
-}
-
-/// Name and, for POSIX headers, prefix. GNU headers keep times where POSIX has the prefix.
-fn ustar_name(block: &[u8; BLOCK]) -> Vec<u8> {
-    let name = until_nul(&block[..100]);
-    let prefix = if &block[257..263] == b"ustar\0" { until_nul(&block[345..500]) } else { b"" };
-    if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
-}
-
-/// The records `length key=value\n` of a pax header. A record with an impossible length ends the list.
-fn pax_records(mut data: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut records = Vec::new();
-    while let Some(space) = data.iter().take(20).position(|b| *b == b' ') {
-        let length = std::str::from_utf8(&data[..space]).ok().and_then(|n| n.parse::<usize>().ok());
-        let Some(record) = length.filter(|n| *n > space + 1).and_then(|n| data.get(space + 1..n - 1)) else { break };
-        if let Some(equals) = record.iter().position(|b| *b == b'=') {
-            records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
-        }
-        data = &data[space + 1 + record.len() + 1..];
-    }
-    records
 }
 
 #[cfg(test)]
@@ -513,16 +582,6 @@ mod tests {
         assert_eq!(read(&with).entries, [pair("l", "abc"), pair("b", "")]);
         let without = [block("l", b'1', 3), block("b", b'0', 1), padded(b"b")].concat();
         assert_eq!(read(&without).entries, [pair("l", ""), pair("b", "b")]);
-    }
-
-    #[test]
-    fn numbers() {
-        assert_eq!(number(b"0000644\0"), Some(0o644));
-        assert_eq!(number(b" 644 \0\0\0"), Some(0o644));
-        assert_eq!(number(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]), Some(256));
-        assert_eq!(number(&[0xff; 12]), None);
-        assert_eq!(number(&[0xbf; 12]), None);
-        assert_eq!(number(b"12x"), None);
     }
 
     #[test]

@@ -1,0 +1,311 @@
+//! Findings in files: the matches of all layers, with what became of the files that they are in.
+
+use super::{Finding, Location, Position, State, finding};
+use crate::archive::{Archive, Content};
+use crate::detect::Match;
+use crate::digest::ContentHash;
+use crate::error::{Code, Problem};
+use crate::image::{Image, Kind};
+use crate::layer::change::{ChangeKind, FileType};
+use crate::layer_scan::{FileHit, LayerScan, Place};
+use crate::secret::Secret;
+use crate::timeline::{Fate, Life, Lives, lives};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Visible copies of a file that are named.
+const MOST_COPIES: usize = 20;
+/// Where in an entry a match in its header is.
+const HEADER: &[u8] = b"#header";
+
+/// Problems of an image, each with the layer that it is about.
+type Problems = Vec<(Option<usize>, Problem)>;
+
+/// The files of an archive that matter for its findings.
+pub struct Files<'a> {
+    archive: &'a Archive,
+    /// By blob, the entries whose lives must be known. What images share is looked at once.
+    wanted: HashMap<Option<usize>, Vec<u32>>,
+    /// Layers of images that something names: orphans share them, and have nothing to add.
+    named: HashSet<usize>,
+}
+
+/// A layer that can be asked, and the blob it is in (none where it is the archive itself).
+type Scan<'a> = (Option<usize>, &'a LayerScan);
+
+impl<'a> Files<'a> {
+    /// The files that matter for these images.
+    pub fn new(archive: &'a Archive, images: &[Image]) -> Files<'a> {
+        let mut scans: HashMap<Option<usize>, &LayerScan> = HashMap::new();
+        for image in images {
+            scans.extend(scans_of(archive, image).into_iter().flatten());
+        }
+        let all = || scans.values();
+        let contents: HashSet<ContentHash> =
+            all().flat_map(|scan| scan.hits.iter().filter_map(|hit| scan.entry(hit.entry).content)).collect();
+        let targets: HashSet<&[u8]> = all().flat_map(|scan| scan.unbound().map(|link| scan.target(link))).collect();
+        let anything =
+            all().any(|scan| !scan.hits.is_empty()) || archive.blobs.iter().any(|blob| has_hits(&blob.content)) || !targets.is_empty();
+        let wanted = scans.iter().filter(|_| anything).map(|(blob, scan)| {
+            let mut hits: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
+            if blob.is_none() {
+                // Files that are archives have their matches within.
+                hits.extend(archive.blobs.iter().filter(|blob| has_hits(&blob.content)).map(|blob| blob.member));
+            }
+            let matters = |(index, entry): &(u32, &crate::layer_scan::Entry)| {
+                hits.contains(index)
+                    || entry.kind == ChangeKind::Put(FileType::Symlink)
+                    || entry.content.is_some_and(|content| contents.contains(&content))
+                    || entry.link_to.is_some_and(|file| hits.contains(&file))
+                    || !targets.is_empty() && targets.contains(scan.path(*index))
+            };
+            (*blob, scan.entries().filter(matters).map(|(index, _)| index).collect())
+        });
+        let named = images.iter().filter(|image| !image.orphan).flat_map(|image| image.layers.iter().filter_map(|layer| layer.blob));
+        Files { archive, wanted: wanted.collect(), named: named.collect() }
+    }
+
+    /// The findings in the layers of one image, and what is odd about its files.
+    pub fn in_layers(&self, index: usize, image: &Image) -> (Vec<Finding>, Problems) {
+        let layers = scans_of(self.archive, image);
+        let lives = self.lives(image, &layers);
+        let one =
+            OneImage { archive: self.archive, index, artifact: matches!(image.kind, Kind::Artifact(_)), layers: &layers, lives: &lives };
+        let mut findings = one.findings();
+        if image.kind == Kind::FileSystem {
+            findings.extend(one.nested());
+        }
+        findings.extend(one.plain_layers(image));
+        if image.orphan {
+            findings.retain(|finding| !matches!(finding.location, Location::File { blob: Some(blob), .. } if self.named.contains(&blob)));
+        }
+        (findings, broken_links(&layers, &lives))
+    }
+
+    fn lives(&self, image: &Image, layers: &[Option<Scan>]) -> Lives {
+        let scans: Vec<Option<&LayerScan>> = layers.iter().map(|layer| layer.map(|(_, scan)| scan)).collect();
+        let wanted: Vec<Vec<u32>> =
+            layers.iter().map(|layer| layer.and_then(|(blob, _)| self.wanted.get(&blob)).cloned().unwrap_or_default()).collect();
+        if !matches!(image.kind, Kind::Artifact(_)) {
+            return lives(&scans, &wanted);
+        }
+        // The blobs of an artifact stand beside each other: none hides another.
+        let mut all = Lives::default();
+        for (layer, (scan, wanted)) in scans.iter().zip(&wanted).enumerate() {
+            let own = lives(&[*scan], std::slice::from_ref(wanted));
+            all.of.extend(own.of.into_iter().map(|((_, entry), life)| ((layer, entry), life)));
+        }
+        all
+    }
+}
+
+fn has_hits(content: &Content) -> bool {
+    matches!(content, Content::Layer(layer) if !layer.scan.hits.is_empty())
+}
+
+/// The layers of an image, as far as they are there.
+fn scans_of<'a>(archive: &'a Archive, image: &Image) -> Vec<Option<Scan<'a>>> {
+    match image.kind {
+        Kind::FileSystem => vec![Some((None, &archive.members))],
+        _ => image.layers.iter().map(|layer| Some((layer.blob, archive.layer(layer.blob?)?))).collect(),
+    }
+}
+
+/// Links to nothing: engines refuse such a layer.
+fn broken_links(layers: &[Option<Scan>], lives: &Lives) -> Problems {
+    let mut first: HashMap<usize, (u32, usize)> = HashMap::new();
+    for (layer, entry) in &lives.broken {
+        first.entry(*layer).or_insert((*entry, 0)).1 += 1;
+    }
+    let mut problems: Vec<_> = first
+        .into_iter()
+        .filter_map(|(layer, (entry, count))| {
+            let (_, scan) = layers[layer]?;
+            let message = format!("{count} hard links lead to nothing, this one first: engines refuse such a layer");
+            Some((Some(layer), Problem::at(Code::BrokenHardLink, scan.path(entry), message)))
+        })
+        .collect();
+    problems.sort_by_key(|(layer, _)| *layer);
+    problems
+}
+
+/// One image, on the way to its findings.
+struct OneImage<'a> {
+    archive: &'a Archive,
+    index: usize,
+    artifact: bool,
+    layers: &'a [Option<Scan<'a>>],
+    lives: &'a Lives,
+}
+
+impl OneImage<'_> {
+    fn findings(&self) -> Vec<Finding> {
+        let copies = self.copies();
+        let lower = self.names_in_other_layers();
+        let mut findings = Vec::new();
+        // Versions of files that are rewrites of an earlier one: they are told there.
+        let mut rewrites: HashSet<(usize, u32, usize, &Secret)> = HashSet::new();
+        let mut paths: HashMap<(usize, u32), Arc<[u8]>> = HashMap::new();
+        for (layer, scan) in self.layers.iter().enumerate().filter_map(|(layer, scan)| Some((layer, (*scan)?.1))) {
+            let same = other_names(scan);
+            let mut said: HashSet<(usize, u32, &Place, usize, &Secret)> = HashSet::new();
+            for hit in &scan.hits {
+                let (rule, secret) = (hit.found.rule, &hit.found.secret);
+                let links = same.get(&hit.entry).into_iter().flatten().map(|entry| (layer, *entry));
+                let lower = lower.get(&(layer, hit.entry)).into_iter().flatten().copied();
+                let others = links.chain(lower).filter(|_| hit.place == Place::Content);
+                for (layer, entry) in [(layer, hit.entry)].into_iter().chain(others) {
+                    let in_content = hit.place == Place::Content;
+                    if !said.insert((layer, entry, &hit.place, rule, secret))
+                        || in_content && rewrites.contains(&(layer, entry, rule, secret))
+                    {
+                        continue;
+                    }
+                    let Some((blob, home)) = self.layers[layer] else { continue };
+                    let path = paths.entry((layer, entry)).or_insert_with(|| home.path(entry).into()).clone();
+                    let life = self.life(layer, entry, hit);
+                    for later in &life.rewritten_in {
+                        rewrites
+                            .extend(self.layers[*later].and_then(|(_, scan)| scan.put(&path)).map(|entry| (*later, entry, rule, secret)));
+                    }
+                    let mut finding =
+                        finding(&hit.found, Some(self.index), place(hit, Some(layer), blob, entry, path.clone()), State::File(life.fate));
+                    finding.also_visible = visible_copies(&copies, home.entry(entry).content.filter(|_| in_content), &path);
+                    finding.rewritten_in = life.rewritten_in;
+                    finding.engine_dependent = life.engine_dependent;
+                    findings.push(finding);
+                }
+            }
+        }
+        findings
+    }
+
+    /// What became of the place of a match in this entry.
+    fn life(&self, layer: usize, entry: u32, hit: &FileHit) -> Life {
+        let hidden = Life { fate: Fate::Hidden, rewritten_in: Vec::new(), engine_dependent: None };
+        let Some(life) = self.lives.of.get(&(layer, entry)) else { return hidden };
+        match (&hit.place, life.fate) {
+            (Place::Header, _) => hidden,
+            // An attribute does not follow the content: it is where it is until the path is written again.
+            (Place::Xattr(_), _) => self.follow(life.without_rewrites(), layer, entry, hit),
+            // The file that an artifact's blob is.
+            (Place::Content, Fate::Hidden) if self.artifact && self.layers[layer].is_some_and(|(_, scan)| scan.path(entry).is_empty()) => {
+                Life { fate: Fate::Present, ..hidden }
+            }
+            (Place::Content, _) => self.follow(life.clone(), layer, entry, hit),
+        }
+    }
+
+    /// A secret outlives its file's version where the version that overwrote it holds it too: its fate is the last one's.
+    fn follow(&self, mut life: Life, layer: usize, entry: u32, hit: &FileHit) -> Life {
+        let Some((_, home)) = self.layers[layer] else { return life };
+        let path = home.path(entry);
+        while let Fate::Overwritten { by } = life.fate {
+            let Some((_, scan)) = self.layers[by] else { break };
+            let same = |h: &FileHit| h.place == hit.place && h.found.rule == hit.found.rule && h.found.secret == hit.found.secret;
+            let Some(next) = scan.put(path).filter(|entry| scan.hits_of(*entry).any(same)) else { break };
+            let Some(next) = self.lives.of.get(&(by, next)) else { break };
+            let next = if hit.place == Place::Content { next.clone() } else { next.without_rewrites() };
+            life.fate = next.fate;
+            life.engine_dependent = life.engine_dependent.or(next.engine_dependent);
+        }
+        life
+    }
+
+    /// Visible paths by content.
+    fn copies(&self) -> HashMap<ContentHash, BTreeSet<&[u8]>> {
+        let mut copies: HashMap<ContentHash, BTreeSet<&[u8]>> = HashMap::new();
+        let lower = |layer, entry| self.lives.bound.get(&(layer, entry)).copied();
+        for ((layer, entry), _) in self.lives.of.iter().filter(|(_, life)| life.fate == Fate::Present) {
+            let Some((_, scan)) = self.layers[*layer] else { continue };
+            let (file_layer, file) = lower(*layer, *entry).unwrap_or((*layer, *entry));
+            let content = self.layers[file_layer].and_then(|(_, scan)| scan.entry(file).content);
+            if let Some(content) = content.filter(|_| scan.entry(*entry).kind != ChangeKind::Put(FileType::Symlink)) {
+                copies.entry(content).or_default().insert(scan.path(*entry));
+            }
+        }
+        copies
+    }
+
+    /// Per file, the hard links to it in higher layers.
+    fn names_in_other_layers(&self) -> HashMap<(usize, u32), Vec<(usize, u32)>> {
+        let mut names: HashMap<(usize, u32), Vec<(usize, u32)>> = HashMap::new();
+        for (link, file) in &self.lives.bound {
+            names.entry(*file).or_default().push(*link);
+        }
+        names
+    }
+
+    /// Of a file system: the matches within its files that are archives or packed.
+    fn nested(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (index, blob) in self.archive.blobs.iter().enumerate() {
+            let Content::Layer(layer) = &blob.content else { continue };
+            let path: Arc<[u8]> = self.archive.members.path(blob.member).into();
+            let mut said = HashSet::new();
+            for hit in layer.scan.hits.iter().filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret))) {
+                let state = State::File(self.lives.of.get(&(0, blob.member)).map_or(Fate::Hidden, |life| life.fate));
+                let inner = Some(layer.scan.path(hit.entry)).filter(|inner| !inner.is_empty()).map(Arc::from);
+                let at = position(&hit.found);
+                let location =
+                    Location::File { layer: Some(0), blob: Some(index), entry: hit.entry, path: path.clone(), inner, xattr: None, at };
+                findings.push(finding(&hit.found, Some(self.index), location, state));
+            }
+        }
+        findings
+    }
+
+    /// Layers that are no tars and not packed: their matches are among those of the archive's members.
+    fn plain_layers(&self, image: &Image) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (layer, blob) in image.layers.iter().enumerate().filter_map(|(index, layer)| Some((index, layer.blob?))) {
+            if !matches!(self.archive.blobs[blob].content, Content::File) {
+                continue;
+            }
+            let member = self.archive.blobs[blob].member;
+            for hit in self.archive.members.hits_of(member).filter(|hit| hit.place == Place::Content) {
+                let fate = if self.artifact { Fate::Present } else { Fate::Hidden };
+                let mut location = place(hit, Some(layer), None, member, Arc::from(self.archive.members.path(member)));
+                if let Location::File { blob: of, .. } = &mut location {
+                    *of = Some(blob);
+                }
+                findings.push(finding(&hit.found, Some(self.index), location, State::File(fate)));
+            }
+        }
+        findings
+    }
+}
+
+/// Per file with matches, the hard links to it in its layer.
+fn other_names(scan: &LayerScan) -> HashMap<u32, Vec<u32>> {
+    let wanted: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
+    let mut names: HashMap<u32, Vec<u32>> = HashMap::new();
+    if !wanted.is_empty() {
+        for (index, entry) in scan.entries() {
+            if let Some(target) = entry.link_to.filter(|target| wanted.contains(target)) {
+                names.entry(target).or_default().push(index);
+            }
+        }
+    }
+    names
+}
+
+fn visible_copies(copies: &HashMap<ContentHash, BTreeSet<&[u8]>>, content: Option<ContentHash>, own: &[u8]) -> Vec<Arc<[u8]>> {
+    let paths = content.and_then(|content| copies.get(&content));
+    paths.into_iter().flatten().filter(|path| **path != own).take(MOST_COPIES).map(|path| Arc::from(*path)).collect()
+}
+
+/// The location of a match in a file.
+pub fn place(hit: &FileHit, layer: Option<usize>, blob: Option<usize>, entry: u32, path: Arc<[u8]>) -> Location {
+    let (xattr, inner) = match &hit.place {
+        Place::Content => (None, None),
+        Place::Xattr(name) => (Some(name.clone()), None),
+        Place::Header => (None, Some(Arc::from(HEADER))),
+    };
+    Location::File { layer, blob, entry, path, inner, xattr, at: position(&hit.found) }
+}
+
+/// Where in its text a match is.
+pub fn position(found: &Match) -> Position {
+    Position { line: found.line, column: found.column, offset: found.offset }
+}

@@ -1,0 +1,104 @@
+//! Docker v1 archives, before `manifest.json`: a directory an image, each naming its parent (formats.md, part 2.4).
+
+use super::{Gathering, Listed, json};
+use crate::archive::Archive;
+use crate::error::Code;
+use serde_json::{Value, json as value};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// One `<id>/json`.
+struct Node<'a> {
+    document: &'a Value,
+    blob: usize,
+}
+
+/// Adds an image for every tag in `repositories`, and for every image that is nobody's parent.
+pub fn images(gathering: &mut Gathering) {
+    let archive = gathering.archive;
+    let nodes = nodes(archive);
+    let mut heads: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for blob in archive.named("repositories") {
+        for (repository, tags) in archive.document(blob).and_then(Value::as_object).into_iter().flatten() {
+            for (tag, id) in tags.as_object().into_iter().flatten() {
+                let id = id.as_str().filter(|id| nodes.contains_key(*id));
+                heads.entry(id.unwrap_or_default().to_owned()).or_default().push(format!("{repository}:{tag}"));
+            }
+        }
+    }
+    let untold = heads.remove("").is_some_and(|_| !nodes.is_empty());
+    if untold {
+        gathering.problem(Code::BlobMissing, "`repositories` names an image that is not in this input");
+    }
+    let parents: HashSet<&str> = nodes.values().filter_map(|node| json::text(node.document, "parent")).collect();
+    for id in nodes.keys().filter(|id| !parents.contains(id.as_str())) {
+        heads.entry(id.clone()).or_default();
+    }
+    for (head, names) in heads {
+        image(gathering, &nodes, &head, names);
+    }
+}
+
+/// The images by id. An id is the name of a directory at the root that holds a `json` and a layer.
+fn nodes(archive: &Archive) -> BTreeMap<String, Node<'_>> {
+    let mut nodes = BTreeMap::new();
+    for blob in 0..archive.blobs.len() {
+        let Some(id) = archive.name(blob).strip_suffix(b"/json").and_then(|id| std::str::from_utf8(id).ok()) else { continue };
+        let Some(document) = archive.document(blob).filter(|document| document.is_object() && !id.contains('/')) else { continue };
+        nodes.insert(id.to_owned(), Node { document, blob });
+    }
+    nodes
+}
+
+fn image(gathering: &mut Gathering, nodes: &BTreeMap<String, Node>, head: &str, names: Vec<String>) {
+    let mut chain: Vec<(&str, &Node)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut next = Some(head);
+    let mut broken = None;
+    while let Some(id) = next {
+        match nodes.get_key_value(id) {
+            Some(_) if !seen.insert(id) => broken = Some("an image of the archive is its own ancestor"),
+            Some(_) if chain.len() >= gathering.limits.layers => {
+                broken = Some("an image has more ancestors than are followed (--max-layers)")
+            }
+            None => broken = Some("the parent of an image is not in this input"),
+            Some((id, node)) => {
+                chain.push((id, node));
+                next = json::text(node.document, "parent").filter(|parent| !parent.is_empty());
+                continue;
+            }
+        }
+        break;
+    }
+    chain.reverse();
+    let archive = gathering.archive;
+    let listed = chain.iter().map(|(id, _)| {
+        let name = format!("{id}/layer.tar");
+        let resolved = archive.resolve(&name);
+        let missing = resolved.as_ref().err().copied();
+        Listed { name, blob: resolved.ok().and_then(|blobs| blobs.last().copied()), missing, ..Listed::default() }
+    });
+    let mut image = gathering.assemble(None, listed.collect());
+    image.names = names;
+    image.documents = chain.iter().map(|(_, node)| node.blob).collect();
+    image.documents.extend(archive.named("repositories"));
+    let history: Vec<Value> = chain.iter().map(|(_, node)| step(node.document)).collect();
+    let config = value!({ "docker_version": "1", "history": history });
+    image.steps = super::history::steps(&config);
+    for (layer, attribution) in image.layers.iter_mut().zip(super::history::attribute(&config, &image.steps, chain.len()).layers) {
+        layer.attribution = attribution;
+    }
+    if let Some((_, top)) = chain.last() {
+        image.platform = super::platform(top.document);
+    }
+    if let Some(message) = broken {
+        image.problem(Code::LayerMissing, message);
+    }
+    gathering.add(image);
+}
+
+/// An entry of a history, as later versions wrote it.
+fn step(document: &Value) -> Value {
+    let words = json::list(json::get(document, "container_config").and_then(|config| json::get(config, "Cmd")));
+    let command: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+    value!({ "created_by": command.join(" "), "comment": json::text(document, "comment").unwrap_or_default() })
+}

@@ -1,0 +1,446 @@
+//! Undoing compression piece by piece.
+//!
+//! A [`Decoder`] reads any number of gzip members (RFC 1952), zstd and lz4 frames (RFC 8878 and the LZ4 frame format, skippable ones
+//! included), bzip2 and xz streams, and stops exactly where the compressed data end: what stands behind can be had with
+//! [`Decoder::into_rest`]. Bytes that decoders pass over (header fields of gzip, skippable frames) are kept: [`Decoder::take_aside`].
+
+use super::compression::{Compression, is_legacy_lz4, is_skippable_frame};
+use flate2::{Decompress, FlushDecompress, Status};
+use lz4_flex::frame::FrameDecoder;
+use std::io::{self, BufRead, Read};
+use zstd::stream::raw::{self, Operation};
+
+/// The largest zstd window that is accepted, as a power of two: 128 MiB.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// The most memory that an xz stream may ask for, in bytes.
+const XZ_MEMORY: u64 = 256 << 20;
+/// The most that is kept of bytes that decoders pass over.
+const MAX_ASIDE: usize = 16 << 20;
+const BUFFER: usize = 128 << 10;
+
+/// A buffered reader that can look ahead, and knows whether its source has ended.
+struct Input<R> {
+    inner: R,
+    buffer: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl<R: Read> Input<R> {
+    /// At least the next `n` bytes, fewer only at the end of the source. `n` is at most [`BUFFER`].
+    fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
+        if self.buffer.len() - self.at < n && !self.ended {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            while self.buffer.len() < n && !self.ended {
+                self.fill()?;
+            }
+        }
+        Ok(&self.buffer[self.at..])
+    }
+
+    /// Adds what one read gives.
+    fn fill(&mut self) -> io::Result<()> {
+        let filled = self.buffer.len();
+        self.buffer.resize(BUFFER.max(filled + 1), 0);
+        let read = loop {
+            match self.inner.read(&mut self.buffer[filled..]) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.buffer.truncate(filled + read.as_ref().copied().unwrap_or(0));
+        self.ended = matches!(read, Ok(0));
+        read.map(drop)
+    }
+}
+
+impl<R: Read> BufRead for Input<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.buffer.len() && !self.ended {
+            self.buffer.clear();
+            self.at = 0;
+            self.fill()?;
+        }
+        Ok(&self.buffer[self.at..])
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl<R: Read> Read for Input<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let chunk = self.fill_buf()?;
+        let n = chunk.len().min(buf.len());
+        buf[..n].copy_from_slice(&chunk[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+/// The decoder of one format.
+enum Codec<R: Read> {
+    Plain(Input<R>),
+    Gzip(Input<R>, Box<Decompress>),
+    Zstd(Input<R>, Box<raw::Decoder<'static>>),
+    Bzip2(Input<R>, Box<bzip2::Decompress>),
+    Xz(Input<R>, Box<liblzma::stream::Stream>),
+    Lz4(Box<FrameDecoder<Input<R>>>),
+}
+
+/// What one call of a codec did.
+struct Step {
+    consumed: usize,
+    written: usize,
+    stream_ended: bool,
+}
+
+/// A decoder over a reader.
+pub struct Decoder<R: Read> {
+    codec: Codec<R>,
+    compression: Compression,
+    /// Within a member, frame or stream; between them the next bytes decide whether there is another.
+    in_stream: bool,
+    /// Within a frame of a format that has no end mark.
+    endless: bool,
+    ended: bool,
+    aside: Vec<u8>,
+    aside_left_out: bool,
+}
+
+impl<R: Read> Decoder<R> {
+    /// A decoder for `compression`; an unsupported one is read as it is.
+    pub fn new(inner: R, compression: Compression) -> io::Result<Self> {
+        let input = Input { inner, buffer: Vec::new(), at: 0, ended: false };
+        let codec = match compression {
+            Compression::None | Compression::Unsupported(_) => Codec::Plain(input),
+            Compression::Gzip => Codec::Gzip(input, Box::new(Decompress::new_gzip(15))),
+            Compression::Zstd => {
+                let mut frame = raw::Decoder::new()?;
+                frame.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
+                Codec::Zstd(input, Box::new(frame))
+            }
+            Compression::Bzip2 => Codec::Bzip2(input, Box::new(bzip2::Decompress::new(false))),
+            Compression::Xz => Codec::Xz(input, Box::new(xz_stream()?)),
+            Compression::Lz4 => Codec::Lz4(Box::new(FrameDecoder::new(input))),
+        };
+        Ok(Decoder { codec, compression, in_stream: false, endless: false, ended: false, aside: Vec::new(), aside_left_out: false })
+    }
+
+    /// The input, standing behind the last byte that was taken.
+    pub fn into_rest(self) -> impl Read {
+        match self.codec {
+            Codec::Plain(input) | Codec::Gzip(input, _) | Codec::Zstd(input, _) | Codec::Bzip2(input, _) | Codec::Xz(input, _) => input,
+            Codec::Lz4(frames) => frames.into_inner(),
+        }
+    }
+
+    /// What was passed over so far and taken by nobody yet: header fields and skippable frames, a line each. The second value tells
+    /// whether there was more than is kept (16 MiB).
+    pub fn take_aside(&mut self) -> (Vec<u8>, bool) {
+        (std::mem::take(&mut self.aside), self.aside_left_out)
+    }
+
+    fn input(&mut self) -> &mut Input<R> {
+        match &mut self.codec {
+            Codec::Plain(input) | Codec::Gzip(input, _) | Codec::Zstd(input, _) | Codec::Bzip2(input, _) | Codec::Xz(input, _) => input,
+            Codec::Lz4(frames) => frames.get_mut(),
+        }
+    }
+
+    /// Between two streams: begins the next one, passes over what is skippable, or ends.
+    fn between(&mut self) -> io::Result<()> {
+        let compression = self.compression;
+        let start = self.input().peek(Compression::SNIFFED)?;
+        if matches!(compression, Compression::Zstd | Compression::Lz4) && is_skippable_frame(start) {
+            return self.skippable_frame();
+        }
+        if compression == Compression::Xz && start.starts_with(&[0; 4]) {
+            // Stream padding (xz file format, 2.2): it belongs to the stream only if another one follows.
+            return self.stream_padding();
+        }
+        if Compression::sniff(start) != compression {
+            self.ended = true;
+            return Ok(());
+        }
+        self.endless = is_legacy_lz4(start);
+        match &mut self.codec {
+            Codec::Plain(_) | Codec::Lz4(_) => {}
+            Codec::Gzip(input, member) => {
+                **member = Decompress::new_gzip(15);
+                let (text, cut) = gzip_fields(input.peek(BUFFER)?);
+                self.keep_aside(&text);
+                self.aside_left_out |= cut;
+            }
+            Codec::Zstd(_, frame) => frame.reinit()?,
+            Codec::Bzip2(_, stream) => **stream = bzip2::Decompress::new(false),
+            Codec::Xz(_, stream) => **stream = xz_stream()?,
+        }
+        self.in_stream = true;
+        Ok(())
+    }
+
+    fn skippable_frame(&mut self) -> io::Result<()> {
+        let input = self.input();
+        let head: [u8; 8] = input.peek(8)?.get(..8).and_then(|head| head.try_into().ok()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        input.consume(8);
+        let mut left = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        while left > 0 {
+            let chunk = self.input().fill_buf()?;
+            let n = chunk.len().min(left);
+            if n == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let piece = chunk[..n].to_vec();
+            self.keep_aside(&piece);
+            self.input().consume(n);
+            left -= n;
+        }
+        self.keep_aside(b"\n");
+        Ok(())
+    }
+
+    fn stream_padding(&mut self) -> io::Result<()> {
+        let ahead = self.input().peek(BUFFER)?;
+        let zeros = ahead.iter().take_while(|b| **b == 0).count();
+        self.ended = zeros % 4 != 0 || Compression::sniff(&ahead[zeros..]) != Compression::Xz;
+        if !self.ended {
+            self.input().consume(zeros);
+        }
+        Ok(())
+    }
+
+    fn keep_aside(&mut self, bytes: &[u8]) {
+        let room = MAX_ASIDE.saturating_sub(self.aside.len());
+        self.aside.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.aside_left_out |= bytes.len() > room;
+    }
+
+    fn step(&mut self, output: &mut [u8]) -> io::Result<Step> {
+        match &mut self.codec {
+            Codec::Plain(input) => {
+                let written = input.read(output)?;
+                Ok(Step { consumed: written, written, stream_ended: written == 0 })
+            }
+            Codec::Lz4(frames) => {
+                let written = frames.read(output)?;
+                // The decoder ends in silence also where its input does.
+                if written == 0 && frames.get_ref().ended && !self.endless {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(Step { consumed: written, written, stream_ended: written == 0 })
+            }
+            Codec::Gzip(input, member) => on_chunk(input, |chunk| {
+                let (before_in, before_out) = (member.total_in(), member.total_out());
+                let status = member.decompress(chunk, output, FlushDecompress::None)?;
+                let (consumed, written) = (member.total_in() - before_in, member.total_out() - before_out);
+                Ok(Step { consumed: consumed as usize, written: written as usize, stream_ended: status == Status::StreamEnd })
+            }),
+            Codec::Zstd(input, frame) => on_chunk(input, |chunk| {
+                let status = frame.run_on_buffers(chunk, output)?;
+                Ok(Step { consumed: status.bytes_read, written: status.bytes_written, stream_ended: status.remaining == 0 })
+            }),
+            Codec::Bzip2(input, stream) => on_chunk(input, |chunk| {
+                let (before_in, before_out) = (stream.total_in(), stream.total_out());
+                let status = stream.decompress(chunk, output).map_err(io::Error::other)?;
+                let (consumed, written) = (stream.total_in() - before_in, stream.total_out() - before_out);
+                let stream_ended = matches!(status, bzip2::Status::StreamEnd);
+                Ok(Step { consumed: consumed as usize, written: written as usize, stream_ended })
+            }),
+            Codec::Xz(input, stream) => on_chunk(input, |chunk| {
+                let (before_in, before_out) = (stream.total_in(), stream.total_out());
+                let status = stream.process(chunk, output, liblzma::stream::Action::Run)?;
+                let (consumed, written) = (stream.total_in() - before_in, stream.total_out() - before_out);
+                let stream_ended = matches!(status, liblzma::stream::Status::StreamEnd);
+                Ok(Step { consumed: consumed as usize, written: written as usize, stream_ended })
+            }),
+        }
+    }
+}
+
+/// One step over what the input has; nothing consumed and nothing written at its end is a cut.
+fn on_chunk<R: Read>(input: &mut Input<R>, step: impl FnOnce(&[u8]) -> io::Result<Step>) -> io::Result<Step> {
+    let chunk = input.fill_buf()?;
+    let at_end = chunk.is_empty();
+    let step = step(chunk)?;
+    input.consume(step.consumed);
+    if at_end && step.written == 0 && !step.stream_ended {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(step)
+}
+
+fn xz_stream() -> io::Result<liblzma::stream::Stream> {
+    Ok(liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)?)
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Codec::Plain(input) = &mut self.codec {
+            return input.read(buf);
+        }
+        while !buf.is_empty() && !self.ended {
+            if !self.in_stream {
+                self.between()?;
+                continue;
+            }
+            let step = self.step(buf)?;
+            self.in_stream = !step.stream_ended;
+            if step.written > 0 {
+                return Ok(step.written);
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// The free fields of a gzip member's header (RFC 1952, 2.3.1: extra, name, comment), a line each, and whether they go on behind `head`.
+fn gzip_fields(head: &[u8]) -> (Vec<u8>, bool) {
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    let (Some(flags), Some(mut rest)) = (head.get(3), head.get(10..)) else { return (Vec::new(), false) };
+    let mut text = Vec::new();
+    if flags & EXTRA != 0 {
+        let Some((length, extra)) = rest.split_at_checked(2) else { return (text, false) };
+        let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
+        let Some((extra, behind)) = extra.split_at_checked(length) else { return (extra.to_vec(), false) };
+        text.extend_from_slice(extra);
+        text.push(b'\n');
+        rest = behind;
+    }
+    for field in [NAME, COMMENT] {
+        if flags & field != 0 {
+            let length = rest.iter().position(|b| *b == 0);
+            text.extend_from_slice(&rest[..length.unwrap_or(rest.len())]);
+            text.push(b'\n');
+            let Some(length) = length else { return (text, head.len() >= BUFFER) };
+            rest = &rest[length + 1..];
+        }
+    }
+    (text, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn bzip2(data: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(data).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn xz(data: &[u8]) -> Vec<u8> {
+        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        encoder.write_all(data).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn lz4(data: &[u8]) -> Vec<u8> {
+        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        encoder.write_all(data).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn zstd(data: &[u8]) -> Vec<u8> {
+        zstd::bulk::compress(data, 3).expect("memory")
+    }
+
+    type Encode = fn(&[u8]) -> Vec<u8>;
+    const ENCODERS: [Encode; 5] = [gzip, zstd, bzip2, xz, lz4];
+
+    /// Gives at most so many bytes at a time.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let n = self.1.min(buf.len());
+            self.0.read(&mut buf[..n])
+        }
+    }
+
+    struct Decoded {
+        out: io::Result<Vec<u8>>,
+        aside: Vec<u8>,
+        rest: Vec<u8>,
+    }
+
+    fn decode(packed: &[u8], chunk: usize) -> Decoded {
+        let mut decoder = Decoder::new(Slow(packed, chunk), Compression::sniff(packed)).expect("memory");
+        let mut out = Vec::new();
+        let out = decoder.read_to_end(&mut out).map(|_| out);
+        let aside = decoder.take_aside().0;
+        let mut rest = Vec::new();
+        decoder.into_rest().read_to_end(&mut rest).expect("memory");
+        Decoded { out, aside, rest }
+    }
+
+    #[test]
+    fn streams_are_read_to_the_last() {
+        let text = b"what the layer remembers ".repeat(500);
+        let skippable = [&[0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+        let mut cases: Vec<(Vec<u8>, &[u8])> =
+            vec![([&skippable[..], &zstd(&text)].concat(), b"abc\n"), (text.clone(), b""), ([xz(&text), vec![0; 8]].concat(), b"")];
+        for encode in ENCODERS {
+            cases.push(([encode(&text[..700]), encode(b""), encode(&text[700..])].concat(), b""));
+        }
+        for encode in [zstd, lz4] {
+            cases.push(([&encode(&text[..700])[..], &skippable, &encode(&text[700..])].concat(), b"abc\n"));
+        }
+        cases.push(([&xz(&text[..700])[..], &[0; 8], &xz(&text[700..])].concat(), b""));
+        for (packed, aside) in &cases {
+            for chunk in [1, 7, 512, 1 << 16] {
+                let decoded = decode(packed, chunk);
+                assert_eq!(decoded.out.expect("decodes"), text);
+                assert_eq!(decoded.aside, *aside);
+                assert!(decoded.rest.iter().all(|b| *b == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_is_left_and_a_cut_is_an_error() {
+        for encode in ENCODERS {
+            let packed = encode(b"abc");
+            for behind in [&b"\0\0tail"[..], b"\x1f", b"BZ", b"\x28\xb5"] {
+                let decoded = decode(&[&packed[..], behind].concat(), 64);
+                assert_eq!((decoded.out.expect("decodes"), &decoded.rest[..]), (b"abc".to_vec(), behind));
+            }
+            for cut in 14..packed.len() {
+                let decoded = decode(&packed[..cut], 64);
+                assert_eq!(decoded.out.map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof), "{cut} of {packed:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn corrupt_data_are_an_error() {
+        let text = b"what the layer remembers ".repeat(500);
+        for encode in [gzip, bzip2, xz] {
+            let mut packed = encode(&text);
+            let middle = packed.len() / 2;
+            packed[middle] ^= 0x55;
+            assert!(decode(&packed, 512).out.is_err());
+        }
+    }
+
+    #[test]
+    fn free_fields_of_gzip_are_kept() {
+        let mut encoder =
+            flate2::GzBuilder::new().filename("name").comment("a comment").extra(*b"an extra").write(Vec::new(), Default::default());
+        encoder.write_all(b"abc").expect("memory");
+        let packed = encoder.finish().expect("memory");
+        let decoded = decode(&[packed, gzip(b"def")].concat(), 1);
+        assert_eq!((decoded.out.expect("decodes"), &decoded.aside[..]), (b"abcdef".to_vec(), &b"an extra\nname\na comment\n"[..]));
+    }
+}

@@ -1,0 +1,148 @@
+//! One blob: unpack it, hash it, see what it is, and have it searched as that.
+
+use super::Queue;
+use super::document::parse;
+use super::feed::{Fed, Feed};
+use super::unpack::{Count, Unpacking, failure, stop_in, unpack};
+use super::walk::LayerWalk;
+use crate::archive::{Blob, Content, Layer, Unpacked};
+use crate::digest::{ContentHash, ContentHasher, Tally, TallyReader};
+use crate::error::{Code, Problem};
+use crate::layer::compression::Compression;
+use crate::layer::tar::{BLOCK, checksum_holds};
+use crate::layer_scan::Place;
+use std::io::{self, Cursor, Read};
+use std::rc::Rc;
+
+/// The byte order mark of UTF-8: engines refuse JSON that begins with one, and it says nothing about the rest.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Walks blobs, one after the other.
+pub struct Walker {
+    queue: Queue,
+    /// Members that are plain files.
+    feed: Feed,
+}
+
+/// What the member of an archive is called, and how large it says it is.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    /// Its entry among the members.
+    pub entry: u32,
+    /// Its name.
+    pub path: &'a [u8],
+    /// In bytes; `u64::MAX` if it is not known.
+    pub size: u64,
+}
+
+impl Walker {
+    /// A walker that feeds this queue.
+    pub fn new(queue: &Queue) -> Walker {
+        Walker { queue: queue.clone(), feed: Feed::new(queue) }
+    }
+
+    /// Scans the blob that `reader` gives, to its end. The second value is the hash of its content.
+    pub fn blob(&mut self, member: Member, reader: impl Read) -> (Blob, ContentHash) {
+        let (mut stored, tally) = TallyReader::new(reader);
+        let mut blob = Blob {
+            member: member.entry,
+            stored: tally.digest(),
+            stored_size: 0,
+            unpacked: None,
+            problems: Vec::new(),
+            cut: false,
+            content: Content::File,
+        };
+        let count: Count = Rc::new({
+            let tally = tally.clone();
+            move || tally.bytes()
+        });
+        let unpacking = unpack(&mut stored, &count, &self.queue.limits);
+        let hash = self.content(member, unpacking, &tally, &mut blob);
+        if let Err(e) = io::copy(&mut stored, &mut io::sink()) {
+            blob.cut |= stop_in(&e).is_some();
+            blob.problems.extend(failure(&e, "at its end"));
+        }
+        if tally.bytes() < member.size && member.size != u64::MAX && !blob.cut {
+            let message = format!("{} of {} bytes of a blob are there", tally.bytes(), member.size);
+            blob.problems.push(Problem::new(Code::Truncated, message));
+        }
+        (blob.stored, blob.stored_size) = (tally.digest(), tally.bytes());
+        (blob, hash)
+    }
+
+    /// What unpacked bytes are, and what is in them.
+    fn content(&mut self, member: Member, unpacking: Unpacking, stored: &Tally, blob: &mut Blob) -> ContentHash {
+        let Unpacking { start, reader, packing, too_deep, beside } = unpacking;
+        if too_deep {
+            let message = format!("more than {} compressions around each other (--max-nesting)", self.queue.limits.nesting);
+            blob.problems.push(Problem::new(Code::LimitReached, message));
+        }
+        let is_tar = start.len() == BLOCK && checksum_holds(&start) || start.iter().all(|b| *b == 0);
+        let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) || start.starts_with(BOM);
+        let reader = Cursor::new(start).chain(reader);
+        if packing.is_empty() && !is_tar {
+            return self.plain(member, is_json, reader, blob);
+        }
+        let mut walk = LayerWalk::new(&self.queue);
+        let search = |walk: &mut LayerWalk, reader: &mut dyn Read| if is_tar { walk.tar(reader) } else { walk.file(member.path, reader) };
+        if packing.is_empty() {
+            // Nothing is unpacked: the stored bytes are the layer's, and hashed already.
+            search(&mut walk, &mut { reader });
+            walk.scan.coverage.bytes_read = stored.bytes();
+        } else {
+            let (mut reader, tally) = TallyReader::new(reader);
+            search(&mut walk, &mut reader);
+            walk.scan.coverage.bytes_read = tally.bytes();
+            if let Some(Compression::Unsupported(name)) = packing.last() {
+                let message = format!("compressed with {name}, which is not supported: only the packed bytes were searched");
+                walk.problems.push(Problem::new(Code::UnsupportedCompression, message));
+            }
+            blob.unpacked = Some(Box::new(Unpacked { packing, digest: tally.digest(), size: tally.bytes() }));
+        }
+        walk.beside(&beside.take());
+        let scan = walk.finish(Vec::new());
+        blob.cut |= scan.problems.iter().any(|problem| problem.code == Code::LimitReached) || self.queue.stopped();
+        blob.content = Content::Layer(Box::new(Layer { scan, tar: is_tar }));
+        ContentHasher::default().finish()
+    }
+
+    /// A member that is not packed and no tar: searched as a file, and kept if it is JSON.
+    fn plain(&mut self, member: Member, is_json: bool, reader: impl Read, blob: &mut Blob) -> ContentHash {
+        let most = if is_json { self.queue.limits.json } else { 0 };
+        let mut reader = Keeping { inner: reader, kept: Vec::new(), most };
+        let mut hasher = ContentHasher::default();
+        if let Err(e) = self.feed.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher) {
+            blob.cut |= stop_in(&e).is_some();
+            blob.problems.extend(failure(&e, "in a plain file"));
+        } else if !reader.kept.is_empty() && self.queue.allows_document(reader.kept.len() as u64) {
+            let document = parse(reader.kept.strip_prefix(BOM).unwrap_or(&reader.kept));
+            blob.content = document.map_or(Content::File, |value| Content::Document(Box::new(value)));
+        }
+        hasher.finish()
+    }
+
+    /// The matches in members that are plain files.
+    pub fn finish(self) -> Fed {
+        self.feed.finish()
+    }
+}
+
+/// Keeps what is read through it, unless it is more than `most` bytes: then nothing is kept.
+struct Keeping<R> {
+    inner: R,
+    kept: Vec<u8>,
+    most: u64,
+}
+
+impl<R: Read> Read for Keeping<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        if (self.kept.len() + n) as u64 <= self.most {
+            self.kept.extend_from_slice(&buf[..n]);
+        } else {
+            (self.kept, self.most) = (Vec::new(), 0);
+        }
+        Ok(n)
+    }
+}
