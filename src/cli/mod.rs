@@ -26,7 +26,7 @@ struct Cli {
 enum Command {
     /// Search saved images: every layer, config and history, also what later layers deleted
     #[command(after_help = EXIT_CODES)]
-    Scan(scan::Args),
+    Scan(Box<scan::Args>),
     /// List, show and check rules
     #[command(subcommand)]
     Rules(rules::Command),
