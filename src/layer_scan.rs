@@ -310,15 +310,27 @@ impl LayerScan {
         self.below(path).any(|i| self.stays(i))
     }
 
-    /// True if this layer has something other than a directory at a path above `path`.
+    /// True if this layer has something other than a directory at a path above `path`, if only until a later entry: what lower layers
+    /// have there is gone all the same.
     pub fn blocks(&self, path: &[u8]) -> bool {
-        self.above(path).any(|i| self.stays(i) && self.entry(i).kind != ChangeKind::Put(FileType::Directory))
+        self.above(path).any(|i| matches!(self.entry(i).kind, ChangeKind::Put(kind) if kind != FileType::Directory))
+    }
+
+    /// True if this layer has a symbolic link at a path above `path`, if only for a while.
+    pub fn links_above(&self, path: &[u8]) -> bool {
+        self.above(path).any(|i| self.entry(i).kind == ChangeKind::Put(FileType::Symlink))
     }
 
     /// The whiteout of exactly `path`, if this layer has one: the plain form where there are both.
     pub fn whiteout(&self, path: &[u8]) -> Option<ChangeKind> {
         let forms = [ChangeKind::Whiteout, ChangeKind::OverlayWhiteout];
         forms.into_iter().find(|kind| self.has(path, *kind))
+    }
+
+    /// True if this layer has a whiteout of exactly `path` behind the entry: one in front of it is meant for lower layers.
+    pub fn whited_out_later(&self, path: &[u8], entry: u32) -> bool {
+        let whiteout = |kind: ChangeKind| matches!(kind, ChangeKind::Whiteout | ChangeKind::OverlayWhiteout);
+        self.at(path).iter().any(|i| *i > entry && whiteout(self.entry(*i).kind))
     }
 
     /// The nearest path above `path` that this layer whites out, and in which form.

@@ -91,7 +91,7 @@ const TWICE: &str = "the layer holds this path more than once: docker and podman
 const BOTH: &str = "one layer holds both the file and its whiteout: engines refuse it or differ";
 const POOL: &str = "a file of AUFS' link pool: docker, containerd and umoci show it, podman's vfs does not";
 const THROUGH: &str = "a later layer writes through a symbolic link of a lower one: engines without overlayfs change this file";
-const BELOW_LINK: &str = "its directory is a symbolic link of a lower layer: engines without overlayfs put it where the link leads";
+const BELOW_LINK: &str = "its directory is a symbolic link too: engines without overlayfs put it where the link leads";
 const LOWER_LINK: &str = "a hard link to a file of a lower layer: docker, containerd and podman's overlay refuse it";
 
 /// A file of the view so far that is of interest.
@@ -147,7 +147,10 @@ pub fn lives(layers: &[Option<&LayerScan>], wanted: &[Vec<u32>]) -> Lives {
 fn bind<'a>(layer: &LayerScan, by: usize, view: &View<'a>, lives: &mut Lives) -> Vec<u32> {
     let mut bound = Vec::new();
     for link in layer.unbound() {
-        match view.get(&Key(layer.target(link))).filter(|alive| alive.target.is_none()) {
+        let target = layer.target(link);
+        let real = real_path(view, target);
+        let alive = view.get(&Key(target)).or_else(|| view.get(&Key(real.as_deref()?)));
+        match alive.filter(|alive| alive.target.is_none()) {
             Some(alive) => {
                 let first = alive.versions[0];
                 // A link to a link leads where that one led.
@@ -155,6 +158,8 @@ fn bind<'a>(layer: &LayerScan, by: usize, view: &View<'a>, lives: &mut Lives) ->
                 lives.bound.insert((by, link), file);
                 bound.push(link);
             }
+            // What stands behind a symbolic link was perhaps not asked for.
+            None if real.is_some() => {}
             None => lives.broken.push((by, link)),
         }
     }
@@ -206,24 +211,29 @@ fn above<'a>(view: &View<'a>, path: &'a [u8]) -> Vec<Key<'a>> {
     found
 }
 
+/// Where a path leads whose directory, or one above it, is a symbolic link of the view.
+fn real_path(view: &View, path: &[u8]) -> Option<Vec<u8>> {
+    let mut real: Option<Vec<u8>> = None;
+    for _ in 0..8 {
+        let now = real.as_deref().unwrap_or(path);
+        let Some((link, target)) = above(view, now).iter().find_map(|key| Some((key.0, view.get(key)?.target?))) else { break };
+        let next = join(&link_target(link, target), &now[link.len() + 1..]);
+        real = Some(next);
+    }
+    real
+}
+
 /// Symbolic links of the view under which `layer` has entries: engines without overlayfs write where they lead. Marks what is there,
 /// and returns the paths that the layer puts.
 fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>) -> Vec<&'a [u8]> {
     let mut puts = Vec::new();
     for link in touched {
-        let Some(target) = view.get(link).and_then(|alive| alive.target) else { continue };
-        if layer.put(link.0).is_some() {
+        if view.get(link).is_none_or(|alive| alive.target.is_none()) || layer.put(link.0).is_some() {
             continue;
         }
-        let mut directory = link_target(link.0, target);
-        for _ in 0..8 {
-            let Some(next) = view.get(&Key(&directory)).and_then(|alive| alive.target) else { break };
-            directory = link_target(&directory, next);
-        }
-        for entry in layer.below(link.0) {
-            let path = layer.path(entry);
-            let real = join(&directory, &path[link.0.len() + 1..]);
-            if let Some(alive) = view.get(&Key(&real)) {
+        for path in layer.below(link.0).map(|entry| layer.path(entry)) {
+            let real = real_path(view, path);
+            if let Some(alive) = real.as_ref().and_then(|real| view.get(&Key(real))) {
                 alive.doubt.set(Some(THROUGH));
             }
             puts.push(path);
@@ -259,7 +269,7 @@ fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, li
         lives.of.insert((by, entry), Life { fate, rewritten_in: Vec::new(), engine_dependent });
         return;
     }
-    let doubt = layer.whiteout(path).map(|_| BOTH);
+    let doubt = layer.whited_out_later(path, entry).then_some(BOTH).or(layer.links_above(path).then_some(BELOW_LINK));
     let target = (record.kind == ChangeKind::Put(FileType::Symlink)).then(|| layer.target(entry));
     match view.get_mut(&Key(path)) {
         // The rewrite of a file that is there already.
