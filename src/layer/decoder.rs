@@ -90,11 +90,12 @@ enum Codec<R: Read> {
     Lz4(Box<FrameDecoder<Input<R>>>),
 }
 
-/// What one call of a codec did.
+/// What one call of a codec did; with an error, what it did before.
 struct Step {
     consumed: usize,
     written: usize,
-    stream_ended: bool,
+    /// Whether the stream ended, or why it cannot go on.
+    ended: io::Result<bool>,
 }
 
 /// A decoder over a reader.
@@ -106,6 +107,8 @@ pub struct Decoder<R: Read> {
     /// Within a frame of a format that has no end mark.
     endless: bool,
     ended: bool,
+    /// An error that is to be given next.
+    failed: Option<io::Error>,
     aside: Vec<u8>,
     aside_left_out: bool,
 }
@@ -126,7 +129,7 @@ impl<R: Read> Decoder<R> {
             Compression::Xz => Codec::Xz(input, Box::new(xz_stream()?)),
             Compression::Lz4 => Codec::Lz4(Box::new(FrameDecoder::new(input))),
         };
-        Ok(Decoder { codec, compression, in_stream: false, endless: false, ended: false, aside: Vec::new(), aside_left_out: false })
+        Ok(Decoder { codec, compression, in_stream: false, endless: false, ended: false, failed: None, aside: Vec::new(), aside_left_out: false })
     }
 
     /// The input, standing behind the last byte that was taken.
@@ -222,7 +225,7 @@ impl<R: Read> Decoder<R> {
         match &mut self.codec {
             Codec::Plain(input) => {
                 let written = input.read(output)?;
-                Ok(Step { consumed: written, written, stream_ended: written == 0 })
+                Ok(Step { consumed: written, written, ended: Ok(written == 0) })
             }
             Codec::Lz4(frames) => {
                 let written = frames.read(output)?;
@@ -230,43 +233,47 @@ impl<R: Read> Decoder<R> {
                 if written == 0 && frames.get_ref().ended && !self.endless {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                Ok(Step { consumed: written, written, stream_ended: written == 0 })
+                Ok(Step { consumed: written, written, ended: Ok(written == 0) })
             }
             Codec::Gzip(input, member) => on_chunk(input, |chunk| {
-                let (before_in, before_out) = (member.total_in(), member.total_out());
-                let status = member.decompress(chunk, output, FlushDecompress::None)?;
-                let (consumed, written) = (member.total_in() - before_in, member.total_out() - before_out);
-                Ok(Step { consumed: consumed as usize, written: written as usize, stream_ended: status == Status::StreamEnd })
+                let before = (member.total_in(), member.total_out());
+                let ended = member.decompress(chunk, output, FlushDecompress::None).map(|status| status == Status::StreamEnd);
+                Step::since(before, (member.total_in(), member.total_out()), ended.map_err(io::Error::from))
             }),
             Codec::Zstd(input, frame) => on_chunk(input, |chunk| {
-                let status = frame.run_on_buffers(chunk, output)?;
-                Ok(Step { consumed: status.bytes_read, written: status.bytes_written, stream_ended: status.remaining == 0 })
+                let (mut from, mut to) = (raw::InBuffer::around(chunk), raw::OutBuffer::around(output));
+                let ended = frame.run(&mut from, &mut to).map(|remaining| remaining == 0);
+                Step { consumed: from.pos(), written: to.pos(), ended }
             }),
             Codec::Bzip2(input, stream) => on_chunk(input, |chunk| {
-                let (before_in, before_out) = (stream.total_in(), stream.total_out());
-                let status = stream.decompress(chunk, output).map_err(io::Error::other)?;
-                let (consumed, written) = (stream.total_in() - before_in, stream.total_out() - before_out);
-                let stream_ended = matches!(status, bzip2::Status::StreamEnd);
-                Ok(Step { consumed: consumed as usize, written: written as usize, stream_ended })
+                let before = (stream.total_in(), stream.total_out());
+                let ended = stream.decompress(chunk, output).map(|status| matches!(status, bzip2::Status::StreamEnd));
+                Step::since(before, (stream.total_in(), stream.total_out()), ended.map_err(io::Error::other))
             }),
             Codec::Xz(input, stream) => on_chunk(input, |chunk| {
-                let (before_in, before_out) = (stream.total_in(), stream.total_out());
-                let status = stream.process(chunk, output, liblzma::stream::Action::Run)?;
-                let (consumed, written) = (stream.total_in() - before_in, stream.total_out() - before_out);
-                let stream_ended = matches!(status, liblzma::stream::Status::StreamEnd);
-                Ok(Step { consumed: consumed as usize, written: written as usize, stream_ended })
+                let before = (stream.total_in(), stream.total_out());
+                let ended = stream.process(chunk, output, liblzma::stream::Action::Run);
+                let ended = ended.map(|status| matches!(status, liblzma::stream::Status::StreamEnd));
+                Step::since(before, (stream.total_in(), stream.total_out()), ended.map_err(io::Error::from))
             }),
         }
     }
 }
 
+impl Step {
+    /// From the totals of input and output before and after.
+    fn since(before: (u64, u64), after: (u64, u64), ended: io::Result<bool>) -> Step {
+        Step { consumed: (after.0 - before.0) as usize, written: (after.1 - before.1) as usize, ended }
+    }
+}
+
 /// One step over what the input has; nothing consumed and nothing written at its end is a cut.
-fn on_chunk<R: Read>(input: &mut Input<R>, step: impl FnOnce(&[u8]) -> io::Result<Step>) -> io::Result<Step> {
+fn on_chunk<R: Read>(input: &mut Input<R>, step: impl FnOnce(&[u8]) -> Step) -> io::Result<Step> {
     let chunk = input.fill_buf()?;
     let at_end = chunk.is_empty();
-    let step = step(chunk)?;
+    let step = step(chunk);
     input.consume(step.consumed);
-    if at_end && step.written == 0 && !step.stream_ended {
+    if at_end && step.written == 0 && !matches!(step.ended, Ok(true)) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(step)
@@ -281,13 +288,22 @@ impl<R: Read> Read for Decoder<R> {
         if let Codec::Plain(input) = &mut self.codec {
             return input.read(buf);
         }
+        if let Some(error) = self.failed.take() {
+            self.ended = true;
+            return Err(error);
+        }
         while !buf.is_empty() && !self.ended {
             if !self.in_stream {
                 self.between()?;
                 continue;
             }
             let step = self.step(buf)?;
-            self.in_stream = !step.stream_ended;
+            match step.ended {
+                Ok(ended) => self.in_stream = !ended,
+                // What was decoded before comes first.
+                Err(error) if step.written > 0 => self.failed = Some(error),
+                Err(error) => return Err(error),
+            }
             if step.written > 0 {
                 return Ok(step.written);
             }
@@ -432,6 +448,18 @@ mod tests {
             packed[middle] ^= 0x55;
             assert!(decode(&packed, 512).out.is_err());
         }
+    }
+
+    #[test]
+    fn what_comes_before_a_wrong_checksum_is_given() {
+        let text = b"what the layer remembers ".repeat(500);
+        let mut packed = gzip(&text);
+        let at = packed.len() - 8;
+        packed[at] ^= 1;
+        let mut decoder = Decoder::new(&packed[..], Compression::Gzip).expect("memory");
+        let mut out = Vec::new();
+        assert!(decoder.read_to_end(&mut out).is_err());
+        assert!(out == text);
     }
 
     #[test]

@@ -15,3 +15,4 @@ mod properties;
 mod raw;
 mod rules;
 mod samples;
+mod streams;
