@@ -129,7 +129,16 @@ impl<R: Read> Decoder<R> {
             Compression::Xz => Codec::Xz(input, Box::new(xz_stream()?)),
             Compression::Lz4 => Codec::Lz4(Box::new(FrameDecoder::new(input))),
         };
-        Ok(Decoder { codec, compression, in_stream: false, endless: false, ended: false, failed: None, aside: Vec::new(), aside_left_out: false })
+        Ok(Decoder {
+            codec,
+            compression,
+            in_stream: false,
+            endless: false,
+            ended: false,
+            failed: None,
+            aside: Vec::new(),
+            aside_left_out: false,
+        })
     }
 
     /// The input, standing behind the last byte that was taken.

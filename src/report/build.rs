@@ -204,6 +204,7 @@ impl One<'_> {
                     step: *step,
                     name: match kind {
                         Kind::Env | Kind::Label => Some(name.rsplit('/').next().unwrap_or(name).to_owned()),
+                        Kind::Attestation => pointer.contains("/build-arg:").then(|| name.clone()),
                         Kind::History => self.build_argument(*blob, pointer, at.offset),
                         _ => None,
                     },

@@ -225,7 +225,8 @@ fn fates_are_what_the_engines_show() {
         // What an engine shows, and we do not know of, may only be a file behind a link.
         for (path, content) in engines.iter().flat_map(|view| view.iter()) {
             let known = versions.iter().any(|(p, c, ..)| (p, c) == (path, content));
-            let through = versions.iter().any(|(p, c, _, depends)| c == content && *depends && p.rsplit('/').next() == path.rsplit('/').next());
+            let through =
+                versions.iter().any(|(p, c, _, depends)| c == content && *depends && p.rsplit('/').next() == path.rsplit('/').next());
             assert!(known || through, "{name}: an engine shows {path}={content}: {versions:#?}");
         }
     }

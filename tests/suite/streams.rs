@@ -81,7 +81,9 @@ fn image(case: &Case) -> Vec<u8> {
 
 /// Codes of problems and notes.
 fn codes(report: &Value) -> Vec<String> {
-    let list = |key: &str| report[key].as_array().expect("a list").iter().filter_map(|p| p["code"].as_str().map(str::to_owned)).collect::<Vec<_>>();
+    let list = |key: &str| {
+        report[key].as_array().expect("a list").iter().filter_map(|p| p["code"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
     let mut codes = [list("problems"), list("notes")].concat();
     codes.sort();
     codes.dedup();
