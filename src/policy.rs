@@ -34,7 +34,7 @@ impl FailOn {
         match self {
             FailOn::Any => true,
             FailOn::Present => finding.is_present() || finding.is_doubtful(),
-            FailOn::Hidden => !finding.is_present(),
+            FailOn::Hidden => !finding.is_present() || finding.is_doubtful(),
             FailOn::None => false,
         }
     }

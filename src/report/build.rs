@@ -237,7 +237,7 @@ impl One<'_> {
             if problem.code.is_note() || by_design { report.notes.push(entry) } else { report.problems.push(entry) }
         };
         let images = &self.scanned.images;
-        if images.images.is_empty() {
+        if images.images.is_empty() && !self.scanned.archive.omissions.interrupted {
             add(&Problem::new(Code::InvalidDocument, "no image could be read: its layers are reported without their fates"), None, None);
         }
         for problem in self.scanned.archive.problems.iter().chain(&images.problems) {

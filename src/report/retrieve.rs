@@ -6,6 +6,9 @@ use crate::layer_scan::{LayerScan, Spelling};
 use crate::timeline::Fate;
 use std::path::Path;
 
+/// Longer names are no names of a file system, and not for typing. In bytes.
+const MOST_OF_A_NAME: usize = 4096;
+
 /// The command, or `None` where there is none (an extended attribute, a name that a shell cannot be given).
 pub fn command(target: &str, archive: &Archive, location: &Location, state: State) -> Option<String> {
     match location {
@@ -47,7 +50,8 @@ fn name_in_tar(scan: &LayerScan, entry: u32) -> Option<String> {
         Spelling::Rooted => "/",
         Spelling::Odd => return None,
     };
-    quoted(&[prefix.as_bytes(), scan.path(entry)].concat())
+    let path = Some(scan.path(entry)).filter(|path| path.len() <= MOST_OF_A_NAME)?;
+    quoted(&[prefix.as_bytes(), path].concat())
 }
 
 /// Prints one member of the archive, or one file of a layout.

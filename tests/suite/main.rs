@@ -9,6 +9,7 @@ mod command;
 mod documents;
 mod engines;
 mod fates;
+mod hostile;
 mod layouts;
 mod matrix;
 mod memory;

@@ -1,0 +1,477 @@
+//! Input that is made to hide something or to break something (formats.md, part 15): what is said, the exit code, what is still found.
+//! Sizes are kept small here; benches/growth.py measures the large ones.
+
+use crate::raw::{Raw, directory, file, gnu_long, hard_link, named, pax, seal, symlink, tar};
+use crate::support::{Packing, TestImage, archive, members, pack, program, run, run_with, temporary, token};
+use serde_json::{Value, json};
+use std::process::{Command, Stdio};
+
+fn secret() -> String {
+    format!("TOKEN={}\n", token("hostile"))
+}
+
+fn name(template: &str) -> String {
+    String::from_utf8(named(template)).expect("ASCII")
+}
+
+/// An image with one layer of these bytes.
+fn image(layer: &[u8]) -> Vec<u8> {
+    TestImage::new().step("/bin/sh -c x", layer).docker_save()
+}
+
+fn scan(archive: &[u8], arguments: &[&str]) -> (i32, Value) {
+    let dir = temporary();
+    let target = crate::support::file(dir.path(), "image.tar", archive);
+    let output =
+        Command::new(program()).args(["scan", &target, "--format", "json", "--show-secrets"]).args(arguments).output().expect("a run");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!({ "error": String::from_utf8_lossy(&output.stderr) }));
+    (output.status.code().unwrap_or(-1), report)
+}
+
+fn codes(report: &Value) -> Vec<&str> {
+    let list = |key: &str| report[key].as_array().into_iter().flatten().filter_map(|p| p["code"].as_str()).collect::<Vec<_>>();
+    let mut codes = [list("problems"), list("notes")].concat();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+/// Whether the secret was found, and its fates.
+fn fates(report: &Value) -> Vec<&str> {
+    let list = report["findings"].as_array().into_iter().flatten();
+    let mut fates: Vec<&str> =
+        list.filter(|f| f["secret"]["value"] == token("hostile").as_str()).filter_map(|f| f["fate"]["state"].as_str()).collect();
+    fates.sort();
+    fates
+}
+
+// ---- places to hide in a tar -------------------------------------------------------------------------------------------------------
+
+#[test]
+fn places_where_tools_do_not_look() {
+    let secret = secret();
+    let text = secret.trim().to_owned();
+    let padded = {
+        let mut blocks = file("a", "x");
+        blocks[512 + 100..][..text.len()].copy_from_slice(text.as_bytes());
+        blocks
+    };
+    let behind_name = {
+        let mut blocks = file("a", "x");
+        blocks[2..2 + text.len()].copy_from_slice(text.as_bytes());
+        seal(&mut blocks);
+        blocks
+    };
+    let xattr = |key: &str, value: &str| [pax(b'x', &[(key, value)]), file("a", "x")].concat();
+    use base64::Engine;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&text);
+    let plain = file("b", "y");
+    for (place, entries, expected) in [
+        ("a whiteout's content", vec![file(&name("$whgone"), &secret)], vec!["hidden"]),
+        ("an opaque marker's content", vec![file(&name("d/$wh$wh.opq"), &secret)], vec!["hidden"]),
+        ("AUFS bookkeeping", vec![file(&name("$wh$whaufs"), &secret)], vec!["hidden"]),
+        ("an invalid whiteout", vec![file(&name("d/$wh"), &secret)], vec!["hidden"]),
+        ("a superseded entry", vec![file("a", &secret), file("a", "x")], vec!["superseded"]),
+        ("a file under a file", vec![file("a/b", &secret), file("a", "x")], vec!["superseded"]),
+        ("data on a hard link", vec![plain.clone(), Raw::new("l", b'1', &secret).link("b").blocks()], vec!["present"]),
+        ("an entry of an unknown type", vec![Raw::new("u", b'Z', &secret).blocks()], vec!["present"]),
+        ("a contiguous file", vec![Raw::new("c", b'7', &secret).blocks()], vec!["present"]),
+        ("a volume header", vec![Raw::new("v", b'V', &secret).blocks()], vec!["present"]),
+        ("a user xattr", vec![xattr("SCHILY.xattr.user.note", &text)], vec!["present"]),
+        ("another xattr", vec![xattr("SCHILY.xattr.trusted.note", &text)], vec!["present"]),
+        ("a libarchive xattr", vec![xattr("LIBARCHIVE.xattr.user.n%6fte", &encoded)], vec!["present"]),
+        ("a pax comment", vec![xattr("comment", &text)], vec!["hidden"]),
+        ("an unknown pax record", vec![xattr("ACME.x", &text)], vec!["hidden"]),
+        ("a global pax header", vec![pax(b'g', &[("comment", &text)]), file("a", "x")], vec!["hidden"]),
+        ("a broken pax header", vec![Raw::new("p", b'x', &text).blocks(), file("a", "x")], vec!["hidden"]),
+        ("padding", vec![padded.clone(), plain.clone()], vec!["hidden"]),
+        ("padding of the last entry", vec![plain.clone(), padded], vec!["hidden"]),
+        ("behind a name's NUL", vec![behind_name], vec!["hidden"]),
+        ("the root directory's entry", vec![Raw::new("./", b'0', &secret).blocks()], vec!["hidden"]),
+    ] {
+        let (code, report) = scan(&image(&tar(&entries)), &[]);
+        assert_eq!((code, fates(&report)), (1, expected), "{place}: {report:#}");
+    }
+}
+
+#[test]
+fn places_in_the_archive_itself() {
+    let honest = tar(&[file("a", "x")]);
+    let save = image(&honest);
+    let text = secret().trim().to_owned();
+    let inside = |extra: Vec<Vec<u8>>| {
+        let members = members(&save).into_iter().map(|(name, bytes)| file(&name, &bytes));
+        tar(&members.chain(extra).collect::<Vec<_>>())
+    };
+    for (place, archive) in [
+        ("a member that is no blob", inside(vec![file("README", &text)])),
+        ("a blob that nothing names", inside(vec![file("blobs/sha256/x", tar(&[file("f", &text)]))])),
+        ("behind the end", [save.clone(), vec![0; 512], text.clone().into_bytes()].concat()),
+        ("a whole archive behind the end", [save.clone(), image(&tar(&[file("f", &text)]))].concat()),
+        ("a member's xattr", inside(vec![[pax(b'x', &[("SCHILY.xattr.user.x", &text)]), file("m", "x")].concat()])),
+        ("a pax comment", inside(vec![[pax(b'g', &[("comment", &text)]), file("m", "x")].concat()])),
+        ("a whiteout among the members", inside(vec![file(&name("$whmanifest.json"), &text)])),
+    ] {
+        let (code, report) = scan(&archive, &[]);
+        assert_eq!((code, fates(&report)), (1, vec!["hidden"]), "{place}: {report:#}");
+        let piped = run_with(["scan", "-", "--format", "json", "--show-secrets"], &archive);
+        assert_eq!((piped.code, fates(&piped.json())), (1, vec!["hidden"]), "{place}, piped");
+    }
+}
+
+#[test]
+fn sparse_files_of_all_kinds_are_read_at_their_offsets() {
+    let secret = secret();
+    let fragment = |at: u64| format!("{at},{}", secret.len());
+    let length = secret.len().to_string();
+    let old = {
+        let mut block = Raw::new("s", b'S', &secret).blocks();
+        block[257..265].copy_from_slice(b"ustar  \0");
+        block[386..398].copy_from_slice(format!("{:011o}\0", 4096).as_bytes());
+        block[398..410].copy_from_slice(format!("{:011o}\0", secret.len()).as_bytes());
+        block[483..495].copy_from_slice(format!("{:011o}\0", 10_000).as_bytes());
+        seal(&mut block);
+        block
+    };
+    let mut map = format!("1\n4096\n{}\n", secret.len()).into_bytes();
+    map.resize(512, 0);
+    let in_data = [map, secret.clone().into_bytes()].concat();
+    let sparse = |records: &[(&str, &str)], data: &[u8]| [pax(b'x', records), Raw::new("GNUSparseFile.0/s", b'0', data).blocks()].concat();
+    let v00 = [
+        ("GNU.sparse.size", "10000"),
+        ("GNU.sparse.numblocks", "1"),
+        ("GNU.sparse.offset", "4096"),
+        ("GNU.sparse.numbytes", &length),
+        ("path", "s"),
+    ];
+    let v01 = [("GNU.sparse.size", "10000"), ("GNU.sparse.numblocks", "1"), ("GNU.sparse.name", "s"), ("GNU.sparse.map", &fragment(4096))];
+    let v10 = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.name", "s"), ("GNU.sparse.realsize", "10000")];
+    for (kind, entry) in [
+        ("GNU", old),
+        ("pax 0.0", sparse(&v00, secret.as_bytes())),
+        ("pax 0.1", sparse(&v01, secret.as_bytes())),
+        ("pax 1.0", sparse(&v10, &in_data)),
+    ] {
+        let (code, report) = scan(&image(&tar(&[entry, file("z", "y")])), &[]);
+        let at = &report["findings"][0]["location"];
+        assert_eq!((code, &at["path"], &at["offset"]), (1, &json!("s"), &json!(4096 + 6)), "{kind}: {report:#}");
+        assert_eq!(codes(&report), Vec::<&str>::new(), "{kind}");
+    }
+    // A hole of 8 EiB, a map that contradicts the size, fragments out of order.
+    let huge = sparse(
+        &[("GNU.sparse.size", "9223372036854775807"), ("GNU.sparse.map", &fragment(9_000_000_000_000_000_000)), ("GNU.sparse.name", "s")],
+        secret.as_bytes(),
+    );
+    let (code, report) = scan(&image(&tar(&[huge])), &[]);
+    assert_eq!((code, codes(&report)), (1, vec![]), "{report:#}");
+    for map in ["0,7", "5,3,0,3", "x", "0,18446744073709551615,1,1"] {
+        let wrong = sparse(&[("GNU.sparse.size", "100"), ("GNU.sparse.map", map), ("GNU.sparse.name", "s")], secret.as_bytes());
+        let (code, report) = scan(&image(&tar(&[wrong, file("z", "y")])), &[]);
+        assert_eq!((code, codes(&report)), (1, vec!["invalid-header"]), "{map}: {report:#}");
+    }
+}
+
+#[test]
+fn the_samples_of_sparse_files() {
+    for kind in ["gnu", "pax0_0", "pax0_1", "pax1_0"] {
+        let path = format!("{}/testdata/samples/sp-{kind}.tar", env!("CARGO_MANIFEST_DIR"));
+        let run = run(["scan", &path, "--format", "json"]);
+        assert_eq!((run.code, codes(&run.json())), (0, vec!["plain-file-system"]), "{kind}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn names_of_every_kind() {
+    let long = "d/".repeat(300) + "x";
+    let deep = "a/".repeat(50_000) + "x";
+    let entries = [
+        [gnu_long(b'L', &long), file("short", secret())].concat(),
+        [pax(b'x', &[("path", &deep)]), file("short", secret())].concat(),
+        Raw { name: b"caf\xe9".to_vec(), ..Raw::new("", b'0', secret()) }.blocks(),
+        file("nl\nx", secret()),
+        file("esc\x1b[31m", secret()),
+    ];
+    let (code, report) = scan(&image(&tar(&entries)), &[]);
+    assert_eq!((code, fates(&report).len(), codes(&report)), (1, 5, vec![]), "{:?}", codes(&report));
+    let shown: Vec<&str> = report["findings"].as_array().expect("findings").iter().filter_map(|f| f["location"]["path"].as_str()).collect();
+    assert!(shown.contains(&long.as_str()) && shown.contains(&"caf\\xe9") && shown.contains(&"nl\nx"), "{shown:?}");
+    assert!(shown.iter().all(|path| path.len() <= 4100), "a name of 100 kB is shortened");
+    let human = run_with(["scan", "-"], &image(&tar(&entries)));
+    assert!(!human.stdout.contains('\x1b') && human.stdout.lines().all(|line| line.len() < 20_000));
+    let (code, cut) = scan(&image(&tar(&entries)), &["--max-name", "1K"]);
+    assert_eq!((code, fates(&cut).len(), codes(&cut)), (1, 5, vec!["limit-reached"]));
+}
+
+#[test]
+fn headers_that_lie_about_sizes() {
+    let sized = |field: [u8; 12]| Raw { size: Some(field), ..Raw::new("a", b'0', secret()) }.blocks();
+    let mut most = [0xff; 12];
+    most[0] = 0x80;
+    let mut wide = [0; 12];
+    (wide[0], wide[4]) = (0x80, 0x7f);
+    for (what, field, code) in [
+        ("the largest octal number", *b"777777777777", "truncated"),
+        ("the largest number in base 256", most, "invalid-header"),
+        ("8 EiB in base 256", wide, "truncated"),
+        ("a negative number", [0xff; 12], "invalid-header"),
+        ("no number", *b"abcdefghijk\0", "invalid-header"),
+    ] {
+        let (exit, report) = scan(&image(&tar(&[sized(field)])), &[]);
+        assert!(exit == 1 && codes(&report).contains(&code), "{what}: {exit} {:?}", codes(&report));
+        assert_eq!(fates(&report).len(), 1, "{what}");
+    }
+    // Times before 1970, owners beyond 31 bits.
+    let mut odd = file("a", secret());
+    odd[136..148].copy_from_slice(&[0xff; 12]);
+    odd[108..116].copy_from_slice(&[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    seal(&mut odd);
+    let (exit, report) = scan(&image(&tar(&[odd])), &[]);
+    assert_eq!((exit, codes(&report)), (1, vec![]));
+    // A size in a pax header wins, always.
+    let entry =
+        [pax(b'x', &[("size", &secret().len().to_string())]), Raw::new("a", b'0', secret()).size(0).blocks(), file("z", "y")].concat();
+    let (exit, report) = scan(&image(&tar(&[entry])), &[]);
+    assert_eq!((exit, codes(&report)), (1, vec![]));
+}
+
+#[test]
+fn oddities_of_entries_are_said() {
+    let climbing = file("d/../../esc", secret());
+    for (entries, code) in [
+        (vec![climbing], "path-traversal"),
+        (vec![file("a", secret()), file(&name("d/$wh."), "")], "invalid-whiteout"),
+        (vec![file("a", secret()), Raw::new("u", b'Z', "x").blocks()], "unknown-entry"),
+        (vec![file("a", secret()), hard_link("l", "nothing")], "broken-hard-link"),
+    ] {
+        let (exit, report) = scan(&image(&tar(&entries)), &[]);
+        assert_eq!((exit, codes(&report), fates(&report)), (1, vec![code], vec!["present"]), "{report:#}");
+    }
+}
+
+#[test]
+fn a_deep_chain_of_whiteouts() {
+    let mut image = TestImage::new();
+    for layer in 0..127 {
+        let (whiteout, next) = (name(&format!("d{}/$whf", layer.max(1) - 1)), format!("d{layer}/f"));
+        image = image.step("/bin/sh -c x", &tar(&[file(&whiteout, ""), file(&next, format!("{}{layer}", secret()))]));
+    }
+    let (_, report) = scan(&image.docker_save(), &[]);
+    let deleted = fates(&report).iter().filter(|state| **state == "deleted").count();
+    assert_eq!((deleted, fates(&report).len()), (126, 127));
+}
+
+// ---- documents ---------------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn documents_that_lie_or_are_too_much() {
+    let honest = members(&image(&tar(&[file("a", secret())])));
+    let with = |at: usize, bytes: Vec<u8>| {
+        let mut members = honest.clone();
+        members[at].1 = bytes;
+        archive(&members)
+    };
+    let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
+    for (what, archive, arguments, code) in [
+        ("manifest.json null", with(2, b"null".to_vec()), vec![], "invalid-document"),
+        ("manifest.json a number", with(2, b"[1]".to_vec()), vec![], "invalid-document"),
+        ("manifest.json deep", with(2, deep.clone()), vec![], "invalid-document"),
+        ("a config that is deep", with(1, deep), vec![], "blob-missing"),
+        ("manifest.json over the limit", with(2, honest[2].1.clone()), vec!["--max-json", "50"], "invalid-document"),
+    ] {
+        let (exit, report) = scan(&archive, &arguments);
+        assert!(exit == 1 && codes(&report).contains(&code), "{what}: {exit} {report:#}");
+        assert_eq!(fates(&report).len(), 1, "{what}");
+    }
+    let digests = ["sha256:../../../../etc/passwd", "sha256:ABC", "", "sha999:x/../..", "sha256:zz"];
+    for digest in digests {
+        let index = json!({ "schemaVersion": 2, "manifests": [{ "digest": digest, "size": 1 }] }).to_string();
+        let (exit, report) = scan(&archive(&[("index.json".into(), index.into_bytes()), ("x".into(), tar(&[file("a", secret())]))]), &[]);
+        assert!(exit == 1 && codes(&report).contains(&"invalid-document"), "{digest}: {report:#}");
+    }
+}
+
+#[test]
+fn indexes_that_lead_in_circles_or_too_deep() {
+    let hex = "a".repeat(64);
+    let circle = json!({ "schemaVersion": 2, "manifests": [{ "digest": format!("sha256:{hex}"), "size": 1 }] }).to_string().into_bytes();
+    let secret = ("x".to_owned(), tar(&[file("a", secret())]));
+    let (exit, report) =
+        scan(&archive(&[(format!("blobs/sha256/{hex}"), circle.clone()), ("index.json".into(), circle), secret.clone()]), &[]);
+    assert!(exit == 1 && codes(&report).contains(&"digest-mismatch"), "{report:#}");
+    let mut layout = vec![secret];
+    let mut below = json!({ "schemaVersion": 2, "manifests": [] }).to_string();
+    for _ in 0..12 {
+        let digest = pentimento::digest::Digest::sha256(below.as_bytes());
+        layout.push((digest.blob_path(), below.clone().into_bytes()));
+        below = json!({ "schemaVersion": 2, "manifests": [{ "digest": digest.to_string(), "size": below.len() }] }).to_string();
+    }
+    layout.push(("index.json".into(), below.into_bytes()));
+    let (exit, report) = scan(&archive(&layout), &[]);
+    assert!(exit == 1 && codes(&report).contains(&"limit-reached"), "{report:#}");
+}
+
+// ---- limits ------------------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn limits_are_said_and_never_stop_the_rest() {
+    let bomb = pack(&tar(&[file("a", secret()), file("zeros", vec![0; 3 << 20])]), Packing::Gzip);
+    let small = tar(&[file("b", secret())]);
+    let two = |first: &[u8]| {
+        let mut save = members(&TestImage::new().step("/bin/sh -c x", &small).step("/bin/sh -c y", &small).docker_save());
+        save[0].1 = first.to_vec();
+        archive(&save)
+    };
+    for (what, archive, arguments) in [
+        ("a layer that is too large", two(&bomb), vec!["--max-layer-size", "1M"]),
+        ("too many entries", two(&tar(&[file("x", "y"), file("a", secret())])), vec!["--max-entries", "1"]),
+        ("too many compressions", two(&pack(&pack(&small, Packing::Gzip), Packing::Zstd)), vec!["--max-nesting", "1"]),
+        ("too many layers", two(&small), vec!["--max-layers", "1"]),
+    ] {
+        let (exit, report) = scan(&archive, &arguments);
+        assert!(exit == 1 && codes(&report).contains(&"limit-reached"), "{what}: {report:#}");
+        assert!(!fates(&report).is_empty(), "{what}");
+        assert_eq!(report["complete"], false, "{what}");
+    }
+    let ratio = pack(&vec![0; 80 << 20], Packing::Zstd);
+    let (exit, report) = scan(&two(&ratio), &[]);
+    assert!(exit == 1 && codes(&report).contains(&"limit-reached"), "{report:#}");
+    let (_, allowed) = scan(&two(&ratio), &["--max-ratio", "100000"]);
+    assert!(!codes(&allowed).contains(&"limit-reached"), "{allowed:#}");
+    let manifest = json!([{ "Config": "c", "Layers": [] }, { "Config": "c", "Layers": [] }]).to_string().into_bytes();
+    let (_, report) = scan(&archive(&[("manifest.json".into(), manifest), ("x".into(), small)]), &["--max-manifests", "1"]);
+    assert!(codes(&report).contains(&"limit-reached"), "{report:#}");
+}
+
+#[test]
+fn many_problems_of_one_kind_are_counted() {
+    let entries: Vec<_> = (0..500).map(|i| file(&format!("../{i}"), "x")).collect();
+    let (_, report) = scan(&image(&tar(&entries)), &[]);
+    let notes = report["notes"].as_array().expect("notes");
+    assert!(notes.len() == 21 && notes[20]["message"] == "and 480 more of this kind", "{notes:#?}");
+}
+
+// ---- fates -------------------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_hard_link_to_a_lower_layer_keeps_its_content() {
+    let image = TestImage::new()
+        .step("/bin/sh -c one", &tar(&[file("f", secret())]))
+        .step("/bin/sh -c two", &tar(&[hard_link("g", "f"), file(&name("$whf"), "")]))
+        .step("/bin/sh -c three", &tar(&[hard_link("h", "g")]))
+        .step("/bin/sh -c four", &tar(&[file(&name("$whg"), "")]));
+    let (_, report) = scan(&image.docker_save(), &[]);
+    let mut found: Vec<_> = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|f| {
+            (f["location"]["path"].clone(), f["location"]["layer"].clone(), f["fate"]["state"].clone(), f["engine_dependent"].is_string())
+        })
+        .collect();
+    found.sort_by_key(|f| f.0.to_string());
+    let expected = [
+        (json!("f"), json!(0), json!("deleted"), false),
+        (json!("g"), json!(1), json!("deleted"), true),
+        (json!("h"), json!(2), json!("present"), true),
+    ];
+    assert_eq!(found, expected, "{report:#}");
+    assert_eq!(report["findings"][0]["also_visible"], json!(["h"]));
+}
+
+#[test]
+fn a_link_through_a_lower_symlink_is_said() {
+    let image = TestImage::new()
+        .step("/bin/sh -c one", &tar(&[directory("real"), file("real/f", secret()), symlink("link", "real")]))
+        .step("/bin/sh -c two", &tar(&[file("link/f", "x")]));
+    let (_, report) = scan(&image.docker_save(), &[]);
+    assert_eq!(fates(&report), ["present"]);
+    assert!(report["findings"][0]["engine_dependent"].as_str().is_some_and(|why| why.contains("symbolic link")), "{report:#}");
+    for fail_on in ["present", "hidden"] {
+        let (code, _) = scan(&image.docker_save(), &["--fail-on", fail_on]);
+        assert_eq!(code, 1, "it is visible in one engine and hidden in another");
+    }
+}
+
+// ---- the file system and signals ---------------------------------------------------------------------------------------------------
+
+#[cfg(unix)]
+#[test]
+fn nothing_outside_a_directory_is_read() {
+    let (dir, outside) = (temporary(), temporary());
+    let image = image(&tar(&[file("a", "x")]));
+    crate::support::unpack(&image, dir.path());
+    std::fs::write(outside.path().join("f"), secret()).expect("a file");
+    std::os::unix::fs::symlink(outside.path().join("f"), dir.path().join("link")).expect("a link");
+    std::os::unix::fs::symlink(outside.path(), dir.path().join("directory")).expect("a link");
+    let made = Command::new("mkfifo").arg(dir.path().join("pipe")).status().expect("mkfifo");
+    assert!(made.success());
+    let run = run(["scan", &dir.path().display().to_string(), "--format", "json"]);
+    assert_eq!((run.code, codes(&run.json()), fates(&run.json()).len()), (3, vec!["broken-link"], 0), "{}", run.stdout);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error_and_the_verdict_stands() {
+    let dir = temporary();
+    let target = crate::support::file(dir.path(), "image.tar", &image(&tar(&[file("a", secret())])));
+    let mut child = Command::new(program())
+        .args(["scan", &target, "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(1), ""));
+}
+
+/// Starts a scan of a pipe that gives a layer with a secret, and then nothing more.
+#[cfg(unix)]
+fn stuck(arguments: &[&str]) -> std::process::Child {
+    use std::io::Write;
+    let mut child = Command::new(program())
+        .args(["scan", "-", "--format", "json", "--show-secrets"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let archive = image(&tar(&[file("a", secret())]));
+    let stdin = child.stdin.as_mut().expect("a pipe");
+    stdin.write_all(&archive[..3000]).expect("the pipe");
+    stdin.flush().expect("the pipe");
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_scan_says_what_it_found_and_that_it_is_not_all() {
+    let signal = |child: &std::process::Child, name: &str| {
+        Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill");
+    };
+    for stop in ["-INT", "-TERM", "timeout"] {
+        let mut child = stuck(if stop == "timeout" { &["--timeout", "1"] } else { &[] });
+        let stdin = child.stdin.take();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        if stop != "timeout" {
+            signal(&child, stop);
+        }
+        let output = child.wait_with_output().expect("it ends");
+        drop(stdin);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        assert_eq!((output.status.code(), fates(&report).len(), &report["complete"]), (Some(1), 1, &json!(false)), "{stop}: {report:#}");
+        assert_eq!(codes(&report), ["interrupted"], "{stop}: {report:#}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_scan_leaves_nothing_behind() {
+    let dir = temporary();
+    let report = dir.path().join("report.json").display().to_string();
+    let mut child = stuck(&["-o", &report]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    child.kill().expect("killed");
+    child.wait().expect("it ends");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0);
+}
