@@ -94,18 +94,33 @@ const THROUGH: &str = "a later layer writes through a symbolic link of a lower o
 const BELOW_LINK: &str = "its directory is a symbolic link too: engines without overlayfs put it where the link leads";
 const LOWER_LINK: &str = "a hard link to a file of a lower layer: docker, containerd and podman's overlay refuse it";
 
-/// A file of the view so far that is of interest.
-struct Alive<'a> {
+/// A path of the view so far that is of interest. There may be a million symbolic links, and there are few files.
+enum Node<'a> {
+    /// A symbolic link, and where it leads.
+    Link(&'a [u8]),
+    File(Box<Alive>),
+}
+
+/// A file of the view so far.
+struct Alive {
     /// Layer and entry of the versions with this content, the first one first; the others are rewrites.
     versions: Vec<(usize, u32)>,
     rewritten_in: Vec<usize>,
     content: Option<ContentHash>,
-    /// Where a symbolic link leads.
-    target: Option<&'a [u8]>,
     doubt: Cell<Option<&'static str>>,
 }
 
-type View<'a> = BTreeMap<Key<'a>, Alive<'a>>;
+impl<'a> Node<'a> {
+    fn file(&self) -> Option<&Alive> {
+        if let Node::File(alive) = self { Some(alive) } else { None }
+    }
+
+    fn link(&self) -> Option<&'a [u8]> {
+        if let Node::Link(target) = self { Some(target) } else { None }
+    }
+}
+
+type View<'a> = BTreeMap<Key<'a>, Node<'a>>;
 
 /// The lives of the entries `wanted` (by layer) in an image of `layers` (base first; `None` where a layer could not be read). Symbolic
 /// links and what hard links of higher layers lead to must be among them: without these, nothing is known of files that are reached
@@ -126,18 +141,18 @@ pub fn lives(layers: &[Option<&LayerScan>], wanted: &[Vec<u32>]) -> Lives {
         }
         for link in bound {
             born(layer, by, link, &mut view, &mut lives);
-            if let Some(alive) = view.get(&Key(layer.path(link))) {
+            if let Some(alive) = view.get(&Key(layer.path(link))).and_then(Node::file) {
                 alive.doubt.set(Some(LOWER_LINK));
             }
         }
         for path in through {
-            if let Some(alive) = view.get(&Key(path)) {
+            if let Some(alive) = view.get(&Key(path)).and_then(Node::file) {
                 alive.doubt.set(alive.doubt.get().or(Some(BELOW_LINK)));
             }
         }
     }
-    for (_, alive) in view {
-        end(alive, Fate::Present, &mut lives);
+    for (_, node) in view {
+        end(node, Fate::Present, &mut lives);
     }
     lives
 }
@@ -150,7 +165,7 @@ fn bind<'a>(layer: &LayerScan, by: usize, view: &View<'a>, lives: &mut Lives) ->
         let target = layer.target(link);
         let real = real_path(view, target);
         let alive = view.get(&Key(target)).or_else(|| view.get(&Key(real.as_deref()?)));
-        match alive.filter(|alive| alive.target.is_none()) {
+        match alive.and_then(Node::file) {
             Some(alive) => {
                 let first = alive.versions[0];
                 // A link to a link leads where that one led.
@@ -216,7 +231,7 @@ fn real_path(view: &View, path: &[u8]) -> Option<Vec<u8>> {
     let mut real: Option<Vec<u8>> = None;
     for _ in 0..8 {
         let now = real.as_deref().unwrap_or(path);
-        let Some((link, target)) = above(view, now).iter().find_map(|key| Some((key.0, view.get(key)?.target?))) else { break };
+        let Some((link, target)) = above(view, now).iter().find_map(|key| Some((key.0, view.get(key)?.link()?))) else { break };
         let next = join(&link_target(link, target), &now[link.len() + 1..]);
         real = Some(next);
     }
@@ -228,12 +243,12 @@ fn real_path(view: &View, path: &[u8]) -> Option<Vec<u8>> {
 fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>) -> Vec<&'a [u8]> {
     let mut puts = Vec::new();
     for link in touched {
-        if view.get(link).is_none_or(|alive| alive.target.is_none()) || layer.put(link.0).is_some() {
+        if view.get(link).is_none_or(|node| node.link().is_none()) || layer.put(link.0).is_some() {
             continue;
         }
         for path in layer.below(link.0).map(|entry| layer.path(entry)) {
             let real = real_path(view, path);
-            if let Some(alive) = real.as_ref().and_then(|real| view.get(&Key(real))) {
+            if let Some(alive) = real.as_ref().and_then(|real| view.get(&Key(real))?.file()) {
                 alive.doubt.set(Some(THROUGH));
             }
             puts.push(path);
@@ -244,15 +259,21 @@ fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>)
 
 /// What `layer` does to one file of the view.
 fn change<'a>(layer: &LayerScan, by: usize, key: Key<'a>, view: &mut View<'a>, lives: &mut Lives) {
-    let Some(alive) = view.get_mut(&key) else { return };
-    match step(layer, by, key.0, alive.content, alive.doubt.get_mut()) {
-        Step::Untouched => {}
-        Step::Rewritten => alive.rewritten_in.push(by),
-        Step::Ended(fate) => {
-            if let Some(alive) = view.remove(&key) {
-                end(alive, fate, lives);
+    let step = match view.get_mut(&key) {
+        None => return,
+        Some(Node::Link(_)) => step(layer, by, key.0, None, &mut None),
+        Some(Node::File(alive)) => {
+            let step = step(layer, by, key.0, alive.content, alive.doubt.get_mut());
+            if matches!(step, Step::Rewritten) {
+                alive.rewritten_in.push(by);
             }
+            step
         }
+    };
+    if let Step::Ended(fate) = step
+        && let Some(node) = view.remove(&key)
+    {
+        end(node, fate, lives);
     }
 }
 
@@ -270,24 +291,22 @@ fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, li
         return;
     }
     let doubt = layer.whited_out_later(path, entry).then_some(BOTH).or(layer.links_above(path).then_some(BELOW_LINK));
-    let target = (record.kind == ChangeKind::Put(FileType::Symlink)).then(|| layer.target(entry));
-    match view.get_mut(&Key(path)) {
+    if record.kind == ChangeKind::Put(FileType::Symlink) {
+        view.insert(Key(path), Node::Link(layer.target(entry)));
+    } else if let Some(Node::File(alive)) = view.get_mut(&Key(path)) {
         // The rewrite of a file that is there already.
-        Some(alive) => {
-            alive.versions.push((by, entry));
-            alive.doubt.set(alive.doubt.get().or(doubt));
-        }
-        None => {
-            let alive =
-                Alive { versions: vec![(by, entry)], rewritten_in: Vec::new(), content: record.content, target, doubt: Cell::new(doubt) };
-            view.insert(Key(path), alive);
-        }
+        alive.versions.push((by, entry));
+        alive.doubt.set(alive.doubt.get().or(doubt));
+    } else {
+        let (versions, content, doubt) = (vec![(by, entry)], record.content, Cell::new(doubt));
+        view.insert(Key(path), Node::File(Box::new(Alive { versions, rewritten_in: Vec::new(), content, doubt })));
     }
 }
 
 /// The end of a file: the lives of all its versions.
-fn end(alive: Alive, fate: Fate, lives: &mut Lives) {
-    let Alive { versions, rewritten_in, doubt, .. } = alive;
+fn end(node: Node, fate: Fate, lives: &mut Lives) {
+    let Node::File(alive) = node else { return };
+    let Alive { versions, rewritten_in, doubt, .. } = *alive;
     let doubt = doubt.get();
     for &(layer, entry) in &versions[1..] {
         let next = rewritten_in.partition_point(|rewrite| *rewrite <= layer);

@@ -69,8 +69,10 @@ impl<'a> Files<'a> {
     pub fn in_layers(&self, index: usize, image: &Image) -> (Vec<Finding>, Problems) {
         let layers = scans_of(self.archive, image);
         let lives = self.lives(image, &layers);
-        let one =
-            OneImage { archive: self.archive, index, artifact: matches!(image.kind, Kind::Artifact(_)), layers: &layers, lives: &lives };
+        let held = |hit: &'a FileHit| (hit.entry, &hit.place, hit.found.rule, &hit.found.secret);
+        let held = layers.iter().map(|layer| layer.iter().flat_map(|(_, scan)| scan.hits.iter().map(held)).collect()).collect();
+        let artifact = matches!(image.kind, Kind::Artifact(_));
+        let one = OneImage { archive: self.archive, index, artifact, layers: &layers, held, lives: &lives };
         let mut findings = one.findings();
         if image.kind == Kind::FileSystem {
             findings.extend(one.nested());
@@ -129,14 +131,22 @@ fn broken_links(layers: &[Option<Scan>], lives: &Lives) -> Problems {
     problems
 }
 
+/// Where a version of a secret leads: a file may be overwritten ten thousand times, and each version holds it.
+type Followed<'a> = HashMap<((usize, u32), &'a Place, usize, &'a Secret), (Fate, Option<&'static str>)>;
+
 /// One image, on the way to its findings.
 struct OneImage<'a> {
     archive: &'a Archive,
     index: usize,
     artifact: bool,
     layers: &'a [Option<Scan<'a>>],
+    /// By layer, what its files hold.
+    held: Vec<HashSet<Held<'a>>>,
     lives: &'a Lives,
 }
+
+/// A file, a place in it, and the secret there with its rule.
+type Held<'a> = (u32, &'a Place, usize, &'a Secret);
 
 impl OneImage<'_> {
     fn findings(&self) -> Vec<Finding> {
@@ -146,6 +156,7 @@ impl OneImage<'_> {
         // Versions of files that are rewrites of an earlier one: they are told there.
         let mut rewrites: HashSet<(usize, u32, usize, &Secret)> = HashSet::new();
         let mut paths: HashMap<(usize, u32), Arc<[u8]>> = HashMap::new();
+        let mut followed = Followed::new();
         for (layer, scan) in self.layers.iter().enumerate().filter_map(|(layer, scan)| Some((layer, (*scan)?.1))) {
             let same = other_names(scan);
             let mut said: HashSet<(usize, u32, &Place, usize, &Secret)> = HashSet::new();
@@ -163,7 +174,7 @@ impl OneImage<'_> {
                     }
                     let Some((blob, home)) = self.layers[layer] else { continue };
                     let path = paths.entry((layer, entry)).or_insert_with(|| home.path(entry).into()).clone();
-                    let life = self.life(layer, entry, hit);
+                    let life = self.life(layer, entry, hit, &mut followed);
                     for later in &life.rewritten_in {
                         rewrites
                             .extend(self.layers[*later].and_then(|(_, scan)| scan.put(&path)).map(|entry| (*later, entry, rule, secret)));
@@ -181,34 +192,47 @@ impl OneImage<'_> {
     }
 
     /// What became of the place of a match in this entry.
-    fn life(&self, layer: usize, entry: u32, hit: &FileHit) -> Life {
+    fn life<'a>(&'a self, layer: usize, entry: u32, hit: &'a FileHit, followed: &mut Followed<'a>) -> Life {
         let hidden = Life { fate: Fate::Hidden, rewritten_in: Vec::new(), engine_dependent: None };
         let Some(life) = self.lives.of.get(&(layer, entry)) else { return hidden };
         match (&hit.place, life.fate) {
             (Place::Header, _) => hidden,
             // An attribute does not follow the content: it is where it is until the path is written again.
-            (Place::Xattr(_), _) => self.follow(life.without_rewrites(), layer, entry, hit),
+            (Place::Xattr(_), _) => self.follow(life.without_rewrites(), (layer, entry), hit, followed),
             // The file that an artifact's blob is.
             (Place::Content, Fate::Hidden) if self.artifact && self.layers[layer].is_some_and(|(_, scan)| scan.path(entry).is_empty()) => {
                 Life { fate: Fate::Present, ..hidden }
             }
-            (Place::Content, _) => self.follow(life.clone(), layer, entry, hit),
+            (Place::Content, _) => self.follow(life.clone(), (layer, entry), hit, followed),
         }
     }
 
     /// A secret outlives its file's version where the version that overwrote it holds it too: its fate is the last one's.
-    fn follow(&self, mut life: Life, layer: usize, entry: u32, hit: &FileHit) -> Life {
-        let Some((_, home)) = self.layers[layer] else { return life };
-        let path = home.path(entry);
+    fn follow<'a>(&'a self, mut life: Life, at: (usize, u32), hit: &'a FileHit, followed: &mut Followed<'a>) -> Life {
+        let Some((_, home)) = self.layers[at.0] else { return life };
+        let path = home.path(at.1);
+        let mut way = Vec::new();
+        let mut now = at;
         while let Fate::Overwritten { by } = life.fate {
+            let key = (now, &hit.place, hit.found.rule, &hit.found.secret);
+            if let Some((fate, doubt)) = followed.get(&key) {
+                (life.fate, life.engine_dependent) = (*fate, life.engine_dependent.or(*doubt));
+                break;
+            }
             let Some((_, scan)) = self.layers[by] else { break };
-            let same = |h: &FileHit| h.place == hit.place && h.found.rule == hit.found.rule && h.found.secret == hit.found.secret;
-            let Some(next) = scan.put(path).filter(|entry| scan.hits_of(*entry).any(same)) else { break };
-            let Some(next) = self.lives.of.get(&(by, next)) else { break };
-            let next = if hit.place == Place::Content { next.clone() } else { next.without_rewrites() };
-            life.fate = next.fate;
-            life.engine_dependent = life.engine_dependent.or(next.engine_dependent);
+            let holds = |entry: &u32| {
+                let file = scan.entry(*entry).link_to.unwrap_or(*entry);
+                self.held[by].contains(&(file, &hit.place, hit.found.rule, &hit.found.secret))
+            };
+            let Some(next) = scan.put(path).filter(holds) else { break };
+            let Some(next_life) = self.lives.of.get(&(by, next)) else { break };
+            way.push(key);
+            now = (by, next);
+            let next_life = if hit.place == Place::Content { next_life.clone() } else { next_life.without_rewrites() };
+            life.fate = next_life.fate;
+            life.engine_dependent = life.engine_dependent.or(next_life.engine_dependent);
         }
+        followed.extend(way.into_iter().map(|key| (key, (life.fate, life.engine_dependent))));
         life
     }
 

@@ -41,8 +41,8 @@ impl Walker {
         Walker { queue: queue.clone(), feed: Feed::new(queue) }
     }
 
-    /// Scans the blob that `reader` gives, to its end. The second value is the hash of its content.
-    pub fn blob(&mut self, member: Member, reader: impl Read) -> (Blob, ContentHash) {
+    /// Scans the blob that `reader` gives, to its end. The second value is the hash of its content, if it is a plain file.
+    pub fn blob(&mut self, member: Member, reader: impl Read) -> (Blob, Option<ContentHash>) {
         let (mut stored, tally) = TallyReader::new(reader);
         let mut blob = Blob {
             member: member.entry,
@@ -72,7 +72,7 @@ impl Walker {
     }
 
     /// What unpacked bytes are, and what is in them.
-    fn content(&mut self, member: Member, unpacking: Unpacking, stored: &Tally, blob: &mut Blob) -> ContentHash {
+    fn content(&mut self, member: Member, unpacking: Unpacking, stored: &Tally, blob: &mut Blob) -> Option<ContentHash> {
         let Unpacking { start, reader, packing, too_deep, beside } = unpacking;
         if too_deep {
             let message = format!("more than {} compressions around each other (--max-nesting)", self.queue.limits.nesting);
@@ -104,11 +104,11 @@ impl Walker {
         let scan = walk.finish(Vec::new());
         blob.cut |= scan.problems.iter().any(|problem| problem.code == Code::LimitReached) || self.queue.stopped();
         blob.content = Content::Layer(Box::new(Layer { scan, tar: is_tar }));
-        ContentHasher::default().finish()
+        None
     }
 
     /// A member that is not packed and no tar: searched as a file, and kept if it is JSON.
-    fn plain(&mut self, member: Member, is_json: bool, reader: impl Read, blob: &mut Blob) -> ContentHash {
+    fn plain(&mut self, member: Member, is_json: bool, reader: impl Read, blob: &mut Blob) -> Option<ContentHash> {
         let most = if is_json { self.queue.limits.json } else { 0 };
         let mut reader = Keeping { inner: reader, kept: Vec::new(), most };
         let mut hasher = ContentHasher::default();
@@ -119,7 +119,7 @@ impl Walker {
             let document = parse(reader.kept.strip_prefix(BOM).unwrap_or(&reader.kept));
             blob.content = document.map_or(Content::File, |value| Content::Document(Box::new(value)));
         }
-        hasher.finish()
+        Some(hasher.finish())
     }
 
     /// The matches in members that are plain files.

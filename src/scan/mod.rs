@@ -144,7 +144,8 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
     }
     progress.total.store(tasks.iter().map(|(_, header)| header.size).sum(), Ordering::Relaxed);
     tasks.sort_by_key(|(entry, header)| (header.size > SMALL, std::cmp::Reverse(header.size), *entry));
-    let (next, blobs, fed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let next = AtomicUsize::new(0);
+    let (blobs, hashes, fed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let (scan, tasks, members) = (&walk.scan, &tasks, &members);
     std::thread::scope(|scope| {
         for _ in 0..threads.min(tasks.len()) {
@@ -152,7 +153,8 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
                 let mut walker = Walker::new(queue);
                 while let Some((entry, header)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !queue.stopped()) {
                     let member = Member { entry: *entry, path: scan.path(*entry), size: header.size };
-                    let blob = one_member(&mut walker, members, member, header, progress);
+                    let (blob, hash) = one_member(&mut walker, members, member, header, progress);
+                    locked(&hashes).extend(hash.map(|hash| (*entry, hash)));
                     locked(&blobs).push(blob);
                 }
                 let own = walker.finish();
@@ -160,6 +162,9 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
             });
         }
     });
+    for (entry, hash) in locked(&hashes).drain(..) {
+        walk.scan.set_content(entry, hash);
+    }
     let (blobs, fed) = (std::mem::take(&mut *locked(&blobs)), std::mem::take(&mut *locked(&fed)));
     finish(walk, fed, blobs, queue)
 }
@@ -168,7 +173,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &Header, progress: &Progress) -> (Blob, ContentHash) {
+fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &Header, progress: &Progress) -> (Blob, Option<ContentHash>) {
     let (reader, failed): (Box<dyn Read>, _) = match members.open(header) {
         Ok(reader) => (reader, None),
         Err(e) => (Box::new(io::empty()), Some(Problem::new(Code::ReadFailed, format!("a blob cannot be opened: {e}")))),
@@ -201,7 +206,10 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
             Ok((header, entry, change)) if has_content(&header, &change) => {
                 let (blob, hash) = walker.blob(Member { entry, path: &change.path, size: header.size }, &mut tar);
                 progress.finished(&blob);
-                blobs.push((blob, hash));
+                if let Some(hash) = hash {
+                    walk.scan.set_content(entry, hash);
+                }
+                blobs.push(blob);
             }
             Ok(_) => {}
         }
@@ -247,14 +255,14 @@ fn not_an_image(target: &str, unpacking: &Unpacking) -> Result<(), Error> {
 }
 
 /// What stands behind the end of a streamed archive, as a blob of its own, if it is more than zeros.
-fn rest<R: Skip>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut TarReader<R>, blobs: &mut Vec<(Blob, ContentHash)>) {
+fn rest<R: Skip>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut TarReader<R>, blobs: &mut Vec<Blob>) {
     match Tail::behind_zeros(tar) {
         Ok(None) => {}
         Ok(Some((start, offset))) => {
             walk.problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
             if let Some(entry) = walk.nothing(b"#trailing", offset, 0) {
                 let member = Member { entry, path: b"", size: u64::MAX };
-                blobs.push(walker.blob(member, Cursor::new(start).chain(Tail(tar))));
+                blobs.push(walker.blob(member, Cursor::new(start).chain(Tail(tar))).0);
             }
         }
         Err(e) => walk.problems.extend(failure(&e, "behind the archive's end")),
@@ -262,20 +270,18 @@ fn rest<R: Skip>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut TarReader<
 }
 
 /// Puts the archive together.
-fn finish(mut walk: LayerWalk, fed: Vec<Fed>, blobs: Vec<(Blob, ContentHash)>, queue: &Queue) -> Archive {
+fn finish(mut walk: LayerWalk, fed: Vec<Fed>, blobs: Vec<Blob>, queue: &Queue) -> Archive {
     let interrupted = match queue.stop.load(Ordering::Relaxed) {
         0 => None,
         TIMED_OUT => Some("time ran out (--timeout): what was found so far is reported"),
         _ => Some("interrupted: what was found so far is reported"),
     };
     walk.problems.extend(interrupted.map(|message| Problem::new(Code::Interrupted, message)));
-    for (blob, hash) in blobs.iter().filter(|(blob, _)| !matches!(blob.content, Content::Layer(_))) {
-        walk.scan.set_content(blob.member, *hash);
-    }
+
     let mut members = walk.finish(fed);
     let problems = std::mem::take(&mut members.problems);
     let too_much_json = queue.documents.load(Ordering::Relaxed) > queue.most_documents();
-    let blobs = blobs.into_iter().map(|(blob, _)| blob).collect();
+
     Archive::new(members, blobs, problems, Omissions { interrupted: interrupted.is_some(), too_much_json })
 }
 

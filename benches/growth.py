@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""How time and memory grow with hostile input: python3 benches/growth.py [--bin PATH] [--only NAME] [--scale N]
+
+Makes each archive at a tenth of its size and at its size, scans both (from a pipe), and prints time, peak anonymous memory (RssAnon,
+sampled every 2 ms), exit code, findings. What grows linearly takes ten times as long. Nothing but Python is needed.
+"""
+import argparse, bz2, gzip, hashlib, io, json, lzma, os, re, subprocess, sys, tempfile, threading, time, zlib
+
+WH = "." + "wh."
+SECRET = b"key = " + b"AKIA" + b"Q3EGRI5ZOM7KXW2T" + b"\n"
+
+
+def header(name, kind=b"0", size=0, link=b"", mode=0o644):
+    name, link = [x.encode() if isinstance(x, str) else x for x in (name, link)]
+    out = b""
+    if len(name) > 100:
+        record = b" path=" + name + b"\n"
+        n = len(record)
+        while len(str(n)) + len(record) != n:
+            n = len(str(n)) + len(record)
+        data = str(n).encode() + record
+        out = header("pax", b"x", len(data)) + pad(data)
+        name = name[:100]
+    block = bytearray(512)
+    block[0 : len(name)] = name
+    block[100:108] = b"%07o\0" % mode
+    block[124:136] = b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[156:157] = kind
+    block[157 : 157 + len(link)] = link
+    block[257:265] = b"ustar\x0000"
+    block[148:156] = b"%06o\0 " % sum(block)
+    return out + bytes(block)
+
+
+def pad(data):
+    return data + b"\0" * (-len(data) % 512)
+
+
+def entry(name, data=b"", kind=b"0", link=b""):
+    return header(name, kind, len(data), link) + pad(data)
+
+
+def image(layers, config=None):
+    """Layers as lists of entries, or as stored bytes with the bytes that they unpack to."""
+    stored = [l if isinstance(l, bytes) else b"".join(l) + bytes(1024) for l in layers]
+    config = config or {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(l).hexdigest() for l in stored]},
+                        "history": [{"created_by": "RUN %d" % i} for i in range(len(stored))]}
+    names = ["%d/layer.tar" % i for i in range(len(stored))]
+    out = [entry(n, l) for n, l in zip(names, stored)]
+    text = json.dumps(config).encode()
+    out.append(entry("c.json", text))
+    out.append(entry("manifest.json", json.dumps([{"Config": "c.json", "RepoTags": ["x:1"], "Layers": names}]).encode()))
+    return b"".join(out) + bytes(1024)
+
+
+def many(n, make):
+    return [make(i) for i in range(n)]
+
+
+def zeros_gz(megabytes):
+    c = zlib.compressobj(9, zlib.DEFLATED, 31)
+    out = [c.compress(header("zeros", size=megabytes << 20))]
+    for _ in range(megabytes):
+        out.append(c.compress(bytes(1 << 20)))
+    out.append(c.compress(bytes(1024)))
+    out.append(c.flush())
+    return b"".join(out)
+
+
+def zeros_zst(megabytes):
+    p = subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def feed():
+        p.stdin.write(header("zeros", size=megabytes << 20))
+        for _ in range(megabytes):
+            p.stdin.write(bytes(1 << 20))
+        p.stdin.write(bytes(1024))
+        p.stdin.close()
+    t = threading.Thread(target=feed)
+    t.start()
+    out = p.stdout.read()
+    t.join()
+    return out
+
+
+def nested_json(n):
+    return b"[" * n + b"]" * n
+
+
+CASES = {
+    "entries": (10**6, lambda n: image([many(n, lambda i: entry("d%d/f%d" % (i % 1000, i)))])),
+    "entries with a secret": (10**5, lambda n: image([many(n, lambda i: entry("f%d" % i, SECRET + b"# %d" % i))])),
+    "whiteouts": (10**6, lambda n: image([[entry("f", SECRET)], many(n, lambda i: entry("%sf%d" % (WH, i)))])),
+    "files and whiteouts of them": (10**5, lambda n: image([many(n, lambda i: entry("d/f%d" % i, SECRET + b"# %d" % i)), many(n, lambda i: entry("d/%sf%d" % (WH, i)))])),
+    "layers": (10**4, lambda n: image([[entry("f%d" % i)] for i in range(n)] + [[entry("f", SECRET)]])),
+    "layers over many findings": (10**4, lambda n: image([many(3 * n, lambda i: entry("f%d" % i, SECRET + b"# %d" % i))] + [[entry("%sg%d" % (WH, i))] for i in range(n)])),
+    "layers that rewrite one file": (10**4, lambda n: image([[entry("f", SECRET)] for i in range(n)])),
+    "layers that change one file": (10**4, lambda n: image([[entry("f", SECRET + b"# %d" % i)] for i in range(n)])),
+    "path components": (10**5, lambda n: image([[entry("a/" * n + "f", SECRET)], [entry("a/" * n + "g")], [entry("a/" * (n - 5) + WH + "x")]])),
+    "files above each other": (3000, lambda n: image([many(n, lambda i: entry("a/" * i + "f", SECRET)) + many(n, lambda i: entry("a/" * i + "a"))])),
+    "user xattrs": (10**6, lambda n: image([[xattrs(n // 1000, i) for i in range(1000)]])),
+    "names twice": (10**6, lambda n: image([many(n, lambda i: entry("f", SECRET if i < 2 else b""))])),
+    "copies of one file": (10**5, lambda n: image([many(n, lambda i: entry("f%d" % i, SECRET))])),
+    "hard links to one file": (10**5, lambda n: image([[entry("f", SECRET)] + many(n, lambda i: entry("l%d" % i, b"", b"1", "f"))])),
+    "hard links to a lower layer": (10**5, lambda n: image([[entry("f", SECRET)], many(n, lambda i: entry("l%d" % i, b"", b"1", "f"))])),
+    "hard links to links": (10**5, lambda n: image([[entry("l0", SECRET)], many(n, lambda i: entry("l%d" % (i + 1), b"", b"1", "l%d" % i))])),
+    "broken hard links": (10**6, lambda n: image([[entry("f", SECRET)], many(n, lambda i: entry("l%d" % i, b"", b"1", "x%d" % i))])),
+    "symlinks": (10**6, lambda n: image([[entry("f", SECRET)], many(n, lambda i: entry("l%d" % i, b"", b"2", "x%d" % i)), [entry("l%d/y" % i) for i in range(1000)]])),
+    "climbing names": (10**6, lambda n: image([many(n, lambda i: entry("../f%d" % i))])),
+    "pax headers in a row": (10**6, lambda n: image([many(n, lambda i: entry("p", b"9 a=bcde\n", b"x")) + [entry("f", SECRET)]])),
+    "images that share a layer": (5000, lambda n: shared(n)),
+    "findings in one line": (10**5, lambda n: image([[entry("f", b" ".join(b"AKIA" + b"Q3EGRI5ZOM%06d" % i for i in range(n)))]])),
+    "documents nobody names": (10**5, lambda n: image([[entry("f", SECRET)]])[:-1024] + b"".join(many(n, lambda i: entry("x%d.json" % i, b'{"a":"b"}'))) + bytes(1024)),
+    "members that are tars": (10**4, lambda n: image([[entry("f", SECRET)]])[:-1024] + b"".join(many(n, lambda i: entry("x%d.tar" % i, entry("g", b"x")))) + bytes(1024)),
+    "depth of JSON": (10**6, lambda n: image([[entry("f", SECRET)]])[:-1024] + entry("index.json", nested_json(n)) + bytes(1024)),
+    "gzip bomb (MiB)": (8000, lambda n: bomb(zeros_gz(n))),
+    "zstd bomb (MiB)": (20000, lambda n: bomb(zeros_zst(n))),
+    "file system: files": (10**6, lambda n: b"".join([entry("etc/a", SECRET)] + many(n, lambda i: entry("usr/d%d/f%d" % (i % 1000, i), b"x"))) + bytes(1024)),
+}
+
+
+def xattrs(n, i):
+    data = b""
+    for j in range(n):
+        record = b" SCHILY.xattr.user.a%d=%d\n" % (j, i)
+        size = len(record)
+        while len(str(size)) + len(record) != size:
+            size = len(str(size)) + len(record)
+        data += str(size).encode() + record
+    return header("pax", b"x", len(data)) + pad(data) + entry("f%d" % i)
+
+
+def shared(n):
+    layer = b"".join(many(1000, lambda i: entry("f%d" % i, SECRET if i < 20 else b"x"))) + bytes(1024)
+    diff = "sha256:" + hashlib.sha256(layer).hexdigest()
+    out, items = [entry("l", layer)], []
+    for i in range(n):
+        out.append(entry("%d.json" % i, json.dumps({"os": "linux", "n": i, "rootfs": {"diff_ids": [diff]}, "history": []}).encode()))
+        items.append({"Config": "%d.json" % i, "RepoTags": None, "Layers": ["l"]})
+    return b"".join(out) + entry("manifest.json", json.dumps(items).encode()) + bytes(1024)
+
+
+def bomb(packed):
+    config = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64] * 2}, "history": []}
+    return image([packed, [entry("f", SECRET)]], config)
+
+
+def measure(binary, path):
+    start = time.time()
+    with open(path, "rb") as f:
+        p = subprocess.Popen([binary, "scan", "-", "--quiet", "--format", "json"], stdin=f, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out = []
+        reader = threading.Thread(target=lambda: out.append(p.stdout.read()))
+        reader.start()
+        peak = 0
+        while p.poll() is None:
+            try:
+                m = re.search(r"RssAnon:\s+(\d+)", open("/proc/%d/status" % p.pid).read())
+                peak = max(peak, int(m.group(1)) if m else 0)
+            except OSError:
+                pass
+            time.sleep(0.002)
+        reader.join()
+    took = time.time() - start
+    try:
+        report = json.loads(out[0])
+        said = "%d findings%s" % (len(report["findings"]), "".join(", " + c for c in sorted({p["code"] for p in report["problems"]})))
+    except ValueError:
+        said = p.stderr.read().decode()[:80]
+    return took, peak / 1024, p.returncode, said, len(out[0])
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument("--bin", default="target/release/pentimento")
+    a.add_argument("--only")
+    a.add_argument("--scale", type=float, default=1.0)
+    a = a.parse_args()
+    print("%-32s %9s %10s %8s %8s %9s %5s  %s" % ("what", "how many", "archive", "seconds", "peak MB", "report", "exit", "found"))
+    with tempfile.TemporaryDirectory() as tmp:
+        for name, (n, make) in CASES.items():
+            if a.only and a.only not in name:
+                continue
+            for count in (max(int(n * a.scale) // 10, 1), int(n * a.scale)):
+                path = os.path.join(tmp, "image.tar")
+                data = make(count)
+                open(path, "wb").write(data)
+                took, peak, code, said, size = measure(a.bin, path)
+                print("%-32s %9d %7.1f MB %8.2f %8.1f %6.1f MB %5d  %s" % (name, count, len(data) / 1e6, took, peak, size / 1e6, code, said))
+                sys.stdout.flush()
+
+
+main()
