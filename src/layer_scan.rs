@@ -54,6 +54,8 @@ pub enum Place {
     Content,
     /// In the value of this extended attribute.
     Xattr(String),
+    /// In the entry's name, or in the target of a link.
+    Name,
     /// In a part of the entry's tar header that nobody reads.
     Header,
 }

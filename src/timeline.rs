@@ -96,8 +96,8 @@ const LOWER_LINK: &str = "a hard link to a file of a lower layer: docker, contai
 
 /// A path of the view so far that is of interest. There may be a million symbolic links, and there are few files.
 enum Node<'a> {
-    /// A symbolic link, and where it leads.
-    Link(&'a [u8]),
+    /// A symbolic link: where it leads, and its layer and entry if there is a match in its name.
+    Link(&'a [u8], Option<(usize, u32)>),
     File(Box<Alive>),
 }
 
@@ -116,7 +116,7 @@ impl<'a> Node<'a> {
     }
 
     fn link(&self) -> Option<&'a [u8]> {
-        if let Node::Link(target) = self { Some(target) } else { None }
+        if let Node::Link(target, _) = self { Some(target) } else { None }
     }
 }
 
@@ -261,7 +261,7 @@ fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>)
 fn change<'a>(layer: &LayerScan, by: usize, key: Key<'a>, view: &mut View<'a>, lives: &mut Lives) {
     let step = match view.get_mut(&key) {
         None => return,
-        Some(Node::Link(_)) => step(layer, by, key.0, None, &mut None),
+        Some(Node::Link(..)) => step(layer, by, key.0, None, &mut None),
         Some(Node::File(alive)) => {
             let step = step(layer, by, key.0, alive.content, alive.doubt.get_mut());
             if matches!(step, Step::Rewritten) {
@@ -292,7 +292,8 @@ fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, li
     }
     let doubt = layer.whited_out_later(path, entry).then_some(BOTH).or(layer.links_above(path).then_some(BELOW_LINK));
     if record.kind == ChangeKind::Put(FileType::Symlink) {
-        view.insert(Key(path), Node::Link(layer.target(entry)));
+        let told = layer.hits_of(entry).next().map(|_| (by, entry));
+        view.insert(Key(path), Node::Link(layer.target(entry), told));
     } else if let Some(Node::File(alive)) = view.get_mut(&Key(path)) {
         // The rewrite of a file that is there already.
         alive.versions.push((by, entry));
@@ -305,7 +306,13 @@ fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, li
 
 /// The end of a file: the lives of all its versions.
 fn end(node: Node, fate: Fate, lives: &mut Lives) {
-    let Node::File(alive) = node else { return };
+    let alive = match node {
+        Node::File(alive) => alive,
+        Node::Link(_, told) => {
+            lives.of.extend(told.map(|link| (link, Life { fate, rewritten_in: Vec::new(), engine_dependent: None })));
+            return;
+        }
+    };
     let Alive { versions, rewritten_in, doubt, .. } = *alive;
     let doubt = doubt.get();
     for &(layer, entry) in &versions[1..] {

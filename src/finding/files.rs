@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 /// Visible copies of a file that are named.
 const MOST_COPIES: usize = 20;
-/// Where in an entry a match in its header is.
+/// Where in an entry a match is that is not in its content.
 const HEADER: &[u8] = b"#header";
+const NAME: &[u8] = b"#name";
 
 /// Problems of an image, each with the layer that it is about.
 type Problems = Vec<(Option<usize>, Problem)>;
@@ -197,6 +198,7 @@ impl OneImage<'_> {
         let Some(life) = self.lives.of.get(&(layer, entry)) else { return hidden };
         match (&hit.place, life.fate) {
             (Place::Header, _) => hidden,
+            (Place::Name, _) => life.clone(),
             // An attribute does not follow the content: it is where it is until the path is written again.
             (Place::Xattr(_), _) => self.follow(life.without_rewrites(), (layer, entry), hit, followed),
             // The file that an artifact's blob is.
@@ -325,6 +327,7 @@ pub fn place(hit: &FileHit, layer: Option<usize>, blob: Option<usize>, entry: u3
         Place::Content => (None, None),
         Place::Xattr(name) => (Some(name.clone()), None),
         Place::Header => (None, Some(Arc::from(HEADER))),
+        Place::Name => (None, Some(Arc::from(NAME))),
     };
     Location::File { layer, blob, entry, path, inner, xattr, at: position(&hit.found) }
 }

@@ -14,7 +14,9 @@ pub fn command(target: &str, archive: &Archive, location: &Location, state: Stat
     match location {
         Location::Metadata { blob, .. } => member(target, archive, archive.blobs[*blob].member),
         Location::File { blob: None, entry, xattr: None, inner: None, .. } => member(target, archive, *entry),
-        Location::File { blob: Some(blob), entry, xattr: None, inner, .. } if inner.as_deref() != Some(b"#header") => {
+        Location::File { blob: Some(blob), entry, xattr: None, inner, .. }
+            if !inner.as_deref().is_some_and(|inner| inner.starts_with(b"#")) =>
+        {
             let blob = &archive.blobs[*blob];
             let mut command = member(target, archive, blob.member)?;
             for filter in blob.packing().iter().filter_map(|packing| packing.shell_filter()) {

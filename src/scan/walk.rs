@@ -8,7 +8,7 @@ use crate::error::{Code, Problem, Problems};
 use crate::layer::change::{Change, ChangeKind, FileType};
 use crate::layer::path::clean;
 use crate::layer::tar::{Header, Kind, Skip, Streamed, TarReader};
-use crate::layer_scan::{LayerScan, NewEntry, Place, Spelling};
+use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
 use std::io::{self, BufReader, Cursor, Read};
 
 /// A layer under way. The members of an archive are walked as one, too.
@@ -19,12 +19,25 @@ pub struct LayerWalk {
     pub problems: Problems,
     feed: Feed,
     queue: Queue,
+    /// Names and link targets that are not searched yet, a NUL behind each, and the entry that the first belongs to.
+    names: Vec<u8>,
+    names_from: u32,
 }
+
+/// Names are searched in pieces of about this size, in bytes.
+const NAMES: usize = 64 << 10;
 
 impl LayerWalk {
     /// A walk whose files go to this queue.
     pub fn new(queue: &Queue) -> LayerWalk {
-        LayerWalk { scan: LayerScan::default(), problems: Problems::default(), feed: Feed::new(queue), queue: queue.clone() }
+        LayerWalk {
+            scan: LayerScan::default(),
+            problems: Problems::default(),
+            feed: Feed::new(queue),
+            queue: queue.clone(),
+            names: Vec::new(),
+            names_from: 0,
+        }
     }
 
     /// Walks the whole tar that `reader` gives. What cannot be read is a problem; what was read before is searched.
@@ -101,10 +114,10 @@ impl LayerWalk {
             offset: header.offset,
         };
         let full = || Stop::Limit(format!("a layer has more than {} entries, or 4 GiB of names (--max-entries)", limits.entries));
-        let entry = if (self.scan.len() as u64) < limits.entries { self.scan.push(&new) } else { None }.ok_or_else(full)?;
+        let entry = if (self.scan.len() as u64) < limits.entries { self.push(&new) } else { None }.ok_or_else(full)?;
         if change.overlay_opaque {
             new.kind = ChangeKind::OverlayOpaque;
-            self.scan.push(&new).ok_or_else(full)?;
+            self.push(&new).ok_or_else(full)?;
         }
         for (name, value) in header.xattrs.iter().filter(|(name, _)| !name.starts_with(b"security.")) {
             self.feed.text(entry, Place::Xattr(crate::text::exact(name)), &change.path, value);
@@ -176,11 +189,45 @@ impl LayerWalk {
 
     /// An entry for bytes that are no member: a name of our own, and no part of any file system.
     pub fn nothing(&mut self, name: &[u8], offset: u64, size: u64) -> Option<u32> {
-        self.scan.push(&NewEntry { path: name, target: b"", kind: ChangeKind::Nothing, spelling: Spelling::Odd, mode: 0, size, offset })
+        self.push(&NewEntry { path: name, target: b"", kind: ChangeKind::Nothing, spelling: Spelling::Odd, mode: 0, size, offset })
+    }
+
+    fn push(&mut self, new: &NewEntry) -> Option<u32> {
+        let entry = self.scan.push(new)?;
+        for name in [new.path, new.target] {
+            self.names.extend_from_slice(name);
+            self.names.push(0);
+        }
+        if self.names.len() >= NAMES {
+            self.search_names();
+        }
+        Some(entry)
+    }
+
+    /// A name is a place for a secret like any other.
+    fn search_names(&mut self) {
+        let names = std::mem::take(&mut self.names);
+        self.feed.text(self.names_from, Place::Name, b"", &names);
+        self.names_from = self.scan.len() as u32;
+    }
+
+    /// Moves a match in a piece of names to the entry whose name it is.
+    fn settle(scan: &LayerScan, hit: &mut FileHit) {
+        let mut offset = hit.found.offset as usize;
+        for entry in hit.entry..scan.len() as u32 {
+            let length = scan.path(entry).len() + scan.target(entry).len() + 2;
+            if offset < length {
+                hit.entry = entry;
+                break;
+            }
+            offset -= length;
+        }
+        (hit.found.offset, hit.found.line, hit.found.column) = (offset as u64, 1, offset as u64 + 1);
     }
 
     /// Waits for the matches. `others` are those of files of this layer that were searched elsewhere.
-    pub fn finish(self, others: Vec<Fed>) -> LayerScan {
+    pub fn finish(mut self, others: Vec<Fed>) -> LayerScan {
+        self.search_names();
         let LayerWalk { mut scan, mut problems, feed, .. } = self;
         let mut fed = feed.finish();
         for other in others {
@@ -188,7 +235,8 @@ impl LayerWalk {
             fed.coverage += other.coverage;
         }
         scan.coverage += fed.coverage;
-        let (hits, problem) = fed.hits.finish();
+        let (mut hits, problem) = fed.hits.finish();
+        hits.iter_mut().filter(|hit| hit.place == Place::Name).for_each(|hit| LayerWalk::settle(&scan, hit));
         scan.hits = hits;
         problems.extend(problem);
         scan.problems = problems.finish();

@@ -87,6 +87,10 @@ fn places_where_tools_do_not_look() {
         ("padding", vec![padded.clone(), plain.clone()], vec!["hidden"]),
         ("padding of the last entry", vec![plain.clone(), padded], vec!["hidden"]),
         ("behind a name's NUL", vec![behind_name], vec!["hidden"]),
+        ("a name", vec![file(&format!("d/{}", token("hostile")), "x")], vec!["present"]),
+        ("a link's target", vec![symlink("l", &token("hostile"))], vec!["present"]),
+        ("a hard link's target", vec![hard_link("l", &token("hostile"))], vec!["present"]),
+        ("a whiteout's name", vec![file(&name(&format!("d/$wh{}", token("hostile"))), "x")], vec!["hidden"]),
         ("the root directory's entry", vec![Raw::new("./", b'0', &secret).blocks()], vec!["hidden"]),
     ] {
         let (code, report) = scan(&image(&tar(&entries)), &[]);

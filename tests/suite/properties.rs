@@ -136,3 +136,96 @@ proptest! {
         prop_assert_eq!(found, oracle(&layers));
     }
 }
+
+/// An entry as the `tar` crate can write it.
+#[derive(Debug, Clone)]
+struct Member {
+    path: String,
+    kind: tar::EntryType,
+    data: Vec<u8>,
+    link: String,
+    gnu: bool,
+    xattr: Option<String>,
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let name =
+        prop_oneof![4 => "[a-z]{1,8}", 1 => "[a-zü]{90,130}", 1 => "([a-z]{1,40}/){1,8}[a-z]{1,99}", 1 => "[a-z]{1,30}/[a-z]{200,255}"];
+    let kind = prop::sample::select(vec![
+        tar::EntryType::Regular,
+        tar::EntryType::Regular,
+        tar::EntryType::Continuous,
+        tar::EntryType::Directory,
+        tar::EntryType::Symlink,
+        tar::EntryType::Link,
+        tar::EntryType::Fifo,
+        tar::EntryType::Char,
+    ]);
+    let data = prop_oneof![prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 500..1100)];
+    (name, kind, data, "[a-z/]{1,150}", any::<bool>(), prop::option::of("[a-z]{1,20}")).prop_map(|(path, kind, data, link, gnu, xattr)| {
+        let is_link = matches!(kind, tar::EntryType::Symlink | tar::EntryType::Link);
+        let data = if matches!(kind, tar::EntryType::Regular | tar::EntryType::Continuous) { data } else { Vec::new() };
+        Member { path, kind, data, link: if is_link { link } else { String::new() }, gnu, xattr }
+    })
+}
+
+fn written(members: &[Member]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for member in members {
+        if let Some(value) = &member.xattr {
+            builder.append_pax_extensions([("SCHILY.xattr.user.note", value.as_bytes())]).expect("memory");
+        }
+        let mut header = if member.gnu { tar::Header::new_gnu() } else { tar::Header::new_ustar() };
+        header.set_entry_type(member.kind);
+        header.set_mode(0o640);
+        header.set_size(member.data.len() as u64);
+        if member.link.is_empty() {
+            builder.append_data(&mut header, &member.path, &member.data[..]).expect("memory");
+        } else {
+            builder.append_link(&mut header, &member.path, &member.link).expect("memory");
+        }
+    }
+    builder.into_inner().expect("memory")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn well_formed_archives_are_read_as_the_tar_crate_reads_them(members in prop::collection::vec(member(), 0..8)) {
+        use pentimento::layer::tar::{Kind, Streamed, TarReader};
+        use std::io::Read;
+        let archive = written(&members);
+        let mut theirs = Vec::new();
+        for entry in tar::Archive::new(&archive[..]).entries().expect("a tar") {
+            let mut entry = entry.expect("an entry");
+            let kind = match entry.header().entry_type() {
+                tar::EntryType::Link => Kind::HardLink,
+                tar::EntryType::Symlink => Kind::Symlink,
+                tar::EntryType::Directory => Kind::Directory,
+                tar::EntryType::Char => Kind::CharDevice,
+                tar::EntryType::Fifo => Kind::Special,
+                _ => Kind::Regular,
+            };
+            let mut data = Vec::new();
+            let xattr = entry.pax_extensions().expect("records").into_iter().flatten().flatten()
+                .find(|record| record.key_bytes() == b"SCHILY.xattr.user.note").map(|record| record.value_bytes().to_vec());
+            let (path, link) = (entry.path_bytes().to_vec(), entry.link_name_bytes().map(|link| link.to_vec()).unwrap_or_default());
+            let offset = entry.raw_file_position();
+            entry.read_to_end(&mut data).expect("memory");
+            theirs.push((path, kind, data, link, xattr, offset));
+        }
+        let mut tar = TarReader::new(Streamed(&archive[..]));
+        let mut ours = Vec::new();
+        while let Some(header) = tar.next_entry().expect("memory") {
+            let mut data = Vec::new();
+            tar.read_to_end(&mut data).expect("memory");
+            prop_assert_eq!(header.size, data.len() as u64);
+            prop_assert_eq!(header.aside, b"");
+            let xattr = header.xattrs.into_iter().find(|(name, _)| name == b"user.note").map(|(_, value)| value);
+            ours.push((header.path, header.kind, data, header.link, xattr, header.offset));
+        }
+        prop_assert!(tar.take_problems().is_empty() && tar.has_end_marker());
+        prop_assert_eq!(ours, theirs);
+    }
+}
