@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Options of `scan`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Saved images: a file (docker save, podman save, OCI archive), a directory (OCI layout), or `-` for a pipe
+    /// Saved images: a file (docker save, podman save, OCI archive; also docker export), a directory (OCI layout), or `-` for a pipe
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     /// How the report is written
@@ -55,8 +55,6 @@ pub struct Args {
     /// Layers that are absent by design (foreign layers, as of Windows bases) do not make the scan incomplete
     #[arg(long)]
     allow_missing_layers: bool,
-    #[command(flatten)]
-    limits: LimitArgs,
     /// Colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
@@ -66,6 +64,8 @@ pub struct Args {
     /// No progress bar
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
