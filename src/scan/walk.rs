@@ -7,7 +7,7 @@ use crate::digest::ContentHasher;
 use crate::error::{Code, Problem, Problems};
 use crate::layer::change::{Change, ChangeKind, FileType};
 use crate::layer::path::clean;
-use crate::layer::tar::{Header, Kind, Skip, Streamed, TarReader};
+use crate::layer::tar::{Header, Skip, Streamed, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -247,7 +247,7 @@ impl LayerWalk {
 
 /// Whether there are bytes to search behind a header.
 pub fn has_content(header: &Header, change: &Change) -> bool {
-    header.size > 0 || matches!(change.kind, ChangeKind::Put(FileType::Regular)) || header.kind == Kind::Regular
+    header.size > 0 || change.kind == ChangeKind::Put(FileType::Regular)
 }
 
 /// The tail of a tar as a reader.

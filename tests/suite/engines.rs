@@ -88,3 +88,64 @@ fn podman_builds_and_saves() {
     }
     shell(&format!("{podman} rmi -af"));
 }
+
+/// An image whose only secret is still there, in an archive that docker saved.
+fn kept(dir: &Path, tag: &str) -> String {
+    std::fs::copy("/bin/busybox", dir.join("busybox")).expect("busybox-static");
+    std::fs::write(dir.join("keep"), format!("GITHUB_TOKEN={}\n", token("kept"))).expect("a file");
+    std::fs::write(dir.join("Dockerfile"), "FROM scratch\nCOPY busybox /bin/sh\nCOPY keep /app/keep\n").expect("a file");
+    let saved = dir.join("saved.tar").display().to_string();
+    shell(&format!("DOCKER_BUILDKIT=0 docker build -q --network=none -t {tag} {} && docker save {tag} -o {saved}", dir.display()));
+    saved
+}
+
+fn codes(report: &serde_json::Value) -> Vec<&str> {
+    let list = |key: &str| report[key].as_array().into_iter().flatten().filter_map(|p| p["code"].as_str()).collect::<Vec<_>>();
+    let mut codes = [list("problems"), list("notes")].concat();
+    codes.dedup();
+    codes
+}
+
+#[test]
+#[ignore = "needs docker: .ci/run starts it"]
+fn docker_export_is_one_layer() {
+    let dir = temporary();
+    kept(dir.path(), "pentimento-test:4");
+    let exported = dir.path().join("exported.tar").display().to_string();
+    shell(&format!("id=$(docker create pentimento-test:4 /bin/sh); docker export $id -o {exported}; docker rm $id"));
+    let from_file = run(["scan", &exported, "--format", "json"]).json();
+    let from_pipe = run_with(["scan", "-", "--format", "json"], &std::fs::read(&exported).expect("a file")).json();
+    for report in [&from_file, &from_pipe] {
+        assert_eq!((codes(report), &report["complete"]), (vec!["plain-file-system"], &true.into()), "{report:#}");
+        assert_eq!(fates(report), [("app/keep".to_owned(), 0, "present".to_owned(), None)]);
+    }
+    let command = from_file["findings"][0]["retrieve"].as_str().expect("a command");
+    assert!(String::from_utf8_lossy(&shell(command)).contains(&token("kept")));
+}
+
+#[test]
+#[ignore = "needs docker, skopeo and umoci: .ci/run starts them"]
+fn umoci_leaves_the_old_manifest_behind() {
+    let dir = temporary();
+    let saved = kept(dir.path(), "pentimento-test:5");
+    let layout = dir.path().join("layout").display().to_string();
+    shell(&format!("skopeo copy -q docker-archive:{saved} oci:{layout}:v1 && umoci insert --image {layout}:v1 --whiteout /app/keep"));
+    let report = run(["scan", &layout, "--format", "json"]).json();
+    assert_eq!((codes(&report), &report["complete"]), (vec!["orphan"], &true.into()), "{report:#}");
+    assert_eq!(fates(&report), [("app/keep".to_owned(), 1, "deleted whiteout".to_owned(), Some(2))]);
+}
+
+#[test]
+#[ignore = "needs docker and xz: .ci/run starts them"]
+fn a_saved_image_packed_as_a_whole() {
+    let dir = temporary();
+    let saved = kept(dir.path(), "pentimento-test:6");
+    for packer in ["xz", "bzip2", "gzip"] {
+        let packed = dir.path().join(packer).display().to_string();
+        shell(&format!("{packer} -1 -c {saved} > {packed}"));
+        let report = run(["scan", &packed, "--format", "json"]).json();
+        assert_eq!(fates(&report), [("app/keep".to_owned(), 1, "present".to_owned(), None)], "{packer}");
+        let command = report["findings"][0]["retrieve"].as_str().expect("a command");
+        assert!(String::from_utf8_lossy(&shell(command)).contains(&token("kept")), "{packer}: {command}");
+    }
+}
