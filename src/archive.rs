@@ -46,9 +46,18 @@ pub enum Content {
     /// Bytes that are not packed, and neither tar nor JSON: what was found in them is among the hits of [`Archive::members`].
     File,
     /// JSON. It was searched as a file too.
-    Document(Box<serde_json::Value>),
+    Document(Box<Document>),
     /// A tar, or unpacked bytes that are none (then there is a single entry without a name).
     Layer(Box<Layer>),
+}
+
+/// See [`Content::Document`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The value.
+    pub value: serde_json::Value,
+    /// Where it ends in the blob, in bytes: what stands behind it is searched as a file is.
+    pub end: u64,
 }
 
 /// See [`Content::Layer`].
@@ -191,7 +200,7 @@ impl Archive {
     /// The document in a blob.
     pub fn document(&self, blob: usize) -> Option<&serde_json::Value> {
         match &self.blobs.get(blob)?.content {
-            Content::Document(value) => Some(value),
+            Content::Document(document) => Some(&document.value),
             _ => None,
         }
     }

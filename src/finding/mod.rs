@@ -8,7 +8,7 @@ use crate::detect::{Detector, Match, Medium, Reason, Text};
 use crate::error::{Code, Problem};
 use crate::image::Images;
 use crate::image::metadata::{self, Kind};
-use crate::layer_scan::FileHit;
+use crate::layer_scan::{FileHit, Place};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
 use crate::timeline::Fate;
@@ -235,7 +235,7 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
                 );
             }
             Content::Document(document) => {
-                let texts = metadata::of_document(document, blob);
+                let texts = metadata::of_document(&document.value, blob);
                 let mut hidden = in_texts(texts, None, detector, &mut seen, &KnownValues::default());
                 hidden.iter_mut().for_each(|finding| {
                     finding.state = State::File(Fate::Hidden);
@@ -255,9 +255,12 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
 fn between_members(archive: &Archive, images: &Images) -> Vec<Finding> {
     let unreferenced: HashSet<usize> = images.unreferenced.iter().copied().collect();
     let of_interest = |hit: &&FileHit| match archive.blob_of(hit.entry) {
-        Some(blob) if hit.place == crate::layer_scan::Place::Content => {
-            matches!(archive.blobs[blob].content, Content::File) && unreferenced.contains(&blob)
-        }
+        Some(blob) if hit.place == Place::Content => match &archive.blobs[blob].content {
+            Content::File => unreferenced.contains(&blob),
+            // The JSON is searched text by text.
+            Content::Document(document) => hit.found.offset >= document.end,
+            Content::Layer(_) => false,
+        },
         _ => true,
     };
     let hits = archive.members.hits.iter().filter(of_interest);

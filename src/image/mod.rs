@@ -145,9 +145,8 @@ pub fn images(archive: &Archive, selection: &Selection) -> Images {
     found.problems = problems.finish();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     for image in &found.images {
-        used.extend(image.config);
-        used.extend(&image.documents);
-        // A document in a layer's place is searched with those that no image uses.
+        // What should be a document and is none, and a document in a layer's place, are searched with what no image uses.
+        used.extend(image.config.iter().chain(&image.documents).filter(|blob| archive.document(**blob).is_some()));
         used.extend(image.layers.iter().filter_map(|layer| layer.blob).filter(|blob| archive.document(*blob).is_none()));
     }
     found.unreferenced = (0..archive.blobs.len()).filter(|blob| !used.contains(blob)).collect();

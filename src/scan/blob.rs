@@ -5,7 +5,7 @@ use super::document::parse;
 use super::feed::{Fed, Feed};
 use super::unpack::{Count, Unpacking, failure, stop_in, unpack};
 use super::walk::LayerWalk;
-use crate::archive::{Blob, Content, Layer, Unpacked};
+use crate::archive::{Blob, Content, Document, Layer, Unpacked};
 use crate::digest::{ContentHash, ContentHasher, Tally, TallyReader};
 use crate::error::{Code, Problem};
 use crate::layer::compression::Compression;
@@ -116,8 +116,15 @@ impl Walker {
             blob.cut |= stop_in(&e).is_some();
             blob.problems.extend(failure(&e, "in a plain file"));
         } else if !reader.kept.is_empty() && self.queue.allows_document(reader.kept.len() as u64) {
-            let document = parse(reader.kept.strip_prefix(BOM).unwrap_or(&reader.kept));
-            blob.content = document.map_or(Content::File, |value| Content::Document(Box::new(value)));
+            let text = reader.kept.strip_prefix(BOM).unwrap_or(&reader.kept);
+            if let Some((value, length)) = parse(text) {
+                let end = (reader.kept.len() - text.len() + length) as u64;
+                if !text[length..].trim_ascii().is_empty() {
+                    let message = "bytes stand behind the JSON: docker and containerd ignore them, skopeo refuses the document";
+                    blob.problems.push(Problem::new(Code::TrailingData, message));
+                }
+                blob.content = Content::Document(Box::new(Document { value, end }));
+            }
         }
         Some(hasher.finish())
     }

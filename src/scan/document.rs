@@ -5,11 +5,13 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 
-/// The value of `text`. `None` if it is no JSON, and also if an object names a key twice: parsers differ in which value they keep, so
-/// that such a text is searched as bytes and described as what it is not.
-pub fn parse(text: &[u8]) -> Option<serde_json::Value> {
-    serde_json::from_slice::<NoRepeats>(text).ok()?;
-    serde_json::from_slice(text).ok()
+/// The value that `text` begins with, and where it ends. `None` if it is no JSON, and also if an object names a key twice: parsers
+/// differ in which value they keep, so that such a text is searched as bytes and described as what it is not.
+pub fn parse(text: &[u8]) -> Option<(serde_json::Value, usize)> {
+    let mut checked = serde_json::Deserializer::from_slice(text).into_iter::<NoRepeats>();
+    checked.next()?.ok()?;
+    let end = checked.byte_offset();
+    Some((serde_json::from_slice(&text[..end]).ok()?, end))
 }
 
 /// Reads JSON and keeps nothing of it.
@@ -81,7 +83,8 @@ mod tests {
     fn a_key_is_named_once() {
         assert!(parse(br#"{"a": {"a": [1, -1, 1.5, null, true, "x", {}]}, "b": 1}"#).is_some());
         assert!(parse(br#"[{"a": 1}, {"a": 1}]"#).is_some());
-        for bad in [&br#"{"a": 1, "a": 2}"#[..], br#"[{"x": {"a": 1, "b": 2, "a": {}}}]"#, b"{", b"{} x"] {
+        assert_eq!(parse(b" {} x").map(|(_, end)| end), Some(3));
+        for bad in [&br#"{"a": 1, "a": 2}"#[..], br#"[{"x": {"a": 1, "b": 2, "a": {}}}]"#, b"{", b"x {}"] {
             assert!(parse(bad).is_none());
         }
     }

@@ -295,6 +295,33 @@ fn documents_that_lie_or_are_too_much() {
 }
 
 #[test]
+fn secrets_in_documents_that_are_not_what_they_should_be() {
+    let honest = members(&image(&tar(&[file("a", "x")])));
+    let text = secret().trim().to_owned();
+    let config = String::from_utf8(honest[1].1.clone()).expect("JSON");
+    let twice = config.replacen('{', &format!("{{\"config\": {{\"Env\": [\"{text}\"]}},"), 1);
+    let behind = |at: usize| [&honest[at].1[..], b"\n", text.as_bytes()].concat();
+    for (what, at, bytes) in [
+        ("a key twice in the config", 1, twice.into_bytes()),
+        ("no JSON in the config's place", 1, text.clone().into_bytes()),
+        ("bytes behind the config", 1, behind(1)),
+        ("bytes behind manifest.json", 2, behind(2)),
+        ("no JSON in manifest.json's place", 2, text.clone().into_bytes()),
+    ] {
+        let mut members = honest.clone();
+        members[at].1 = bytes;
+        let (exit, report) = scan(&archive(&members), &[]);
+        assert_eq!((exit, fates(&report)), (1, vec!["hidden"]), "{what}: {report:#}");
+        assert!(!codes(&report).is_empty(), "{what}");
+    }
+    // Docker reads such a manifest: so do we.
+    let mut members = honest.clone();
+    members[2].1 = behind(2);
+    let (_, report) = scan(&archive(&members), &[]);
+    assert_eq!((report["images"].as_array().map(Vec::len), codes(&report)), (Some(1), vec!["trailing-data"]), "{report:#}");
+}
+
+#[test]
 fn indexes_that_lead_in_circles_or_too_deep() {
     let hex = "a".repeat(64);
     let circle = json!({ "schemaVersion": 2, "manifests": [{ "digest": format!("sha256:{hex}"), "size": 1 }] }).to_string().into_bytes();
