@@ -4,7 +4,7 @@
 //! layer is: an archive that turns out to be no image is one.
 
 use crate::digest::Digest;
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::compression::Compression;
 use crate::layer::path::{clean, link_target};
@@ -25,6 +25,8 @@ pub struct Blob {
     pub problems: Vec<Problem>,
     /// The scan was stopped within it: its digests are those of a part.
     pub cut: bool,
+    /// It holds nothing but zeros, or nothing at all.
+    pub zeros: bool,
     /// What is in it.
     pub content: Content,
 }
@@ -191,6 +193,11 @@ impl Archive {
         names
     }
 
+    /// True if it may lack its end.
+    pub fn is_cut(&self) -> bool {
+        self.omissions.interrupted || self.problems.iter().any(|problem| matches!(problem.code, Code::Truncated | Code::ReadFailed))
+    }
+
     /// Everything that is wrong with a blob's bytes.
     pub fn problems_of(&self, blob: usize) -> impl Iterator<Item = &Problem> {
         let scan = self.layer(blob).map(|scan| &scan.problems[..]).unwrap_or_default();
@@ -213,8 +220,11 @@ impl Archive {
         }
     }
 
-    /// Whether a blob is a tar.
+    /// Whether a blob is a tar. One of zeros alone, or of nothing, is an empty one.
     pub fn is_tar(&self, blob: usize) -> bool {
-        matches!(&self.blobs[blob].content, Content::Layer(layer) if layer.tar)
+        match &self.blobs[blob].content {
+            Content::Layer(layer) => layer.tar,
+            _ => self.blobs[blob].zeros,
+        }
     }
 }

@@ -109,6 +109,8 @@ pub struct LayerScan {
     pub problems: Vec<Problem>,
     /// What was read.
     pub coverage: Coverage,
+    /// The tar has an end marker, without which tools may refuse to read it.
+    pub end_marker: bool,
 }
 
 /// An entry as it is added.

@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     disable: Vec<String>,
     /// Only images for this platform: os/architecture[/variant], or os alone (default: all)
-    #[arg(long, value_name = "PLATFORM")]
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     platform: Option<String>,
     /// Layers that are absent by design (foreign layers, as of Windows bases) do not make the scan incomplete
     #[arg(long)]
@@ -170,7 +170,7 @@ fn rule_set(args: &Args) -> Result<RuleSet> {
 /// before its manifest) are reported, and the scan is incomplete.
 fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) -> Result<Scanned> {
     let limits = args.limits.limits();
-    let source = Source::open(target, &limits)?;
+    let source = Source::open(target, &limits).map_err(|e| hinted(e, target))?;
     let progress = Progress { stop: stop.clone(), ..Progress::default() };
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let bar = !args.quiet && io::stderr().is_terminal();
@@ -179,20 +179,50 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
     let stopped = archive.omissions.interrupted;
     if images.images.is_empty() && !stopped && (!layers || args.platform.is_some()) {
-        bail!("{target}: {}", nothing_readable(&archive, &images));
+        bail!("{target}: {}", nothing_readable(args, &archive, &images));
     }
     let findings = finding::assemble(&archive, &mut images, detector);
     Ok(Scanned { target: target.to_owned(), archive, images, findings })
 }
 
-/// Why there is nothing that could be called clean.
-fn nothing_readable(archive: &Archive, images: &image::Images) -> String {
-    let mut why = vec!["no image could be read from it".to_owned()];
-    why.extend(archive.problems.iter().chain(&images.problems).map(|p| p.message.clone()));
-    if archive.members.by_path().is_empty() {
-        why.push("it is no tar archive, or an empty one".to_owned());
+/// A name of an image is no target yet: says how to scan it.
+fn hinted(error: pentimento::Error, target: &str) -> anyhow::Error {
+    let missing = matches!(&error, pentimento::Error::Open { source, .. } if source.kind() == io::ErrorKind::NotFound);
+    let name = target.rsplit('/').next().is_some_and(|last| last.contains(':') || !last.contains('.')) && !target.starts_with(['.', '/']);
+    let error = anyhow::Error::new(error);
+    if missing && name {
+        return error.context(format!("there is no file {target}; if it is an image, try `docker save {target} | pentimento scan -`"));
     }
-    why.join("; ")
+    error
+}
+
+/// Why there is nothing that could be called clean.
+fn nothing_readable(args: &Args, archive: &Archive, images: &image::Images) -> String {
+    if archive.members.by_path().is_empty() {
+        return "it is no tar archive, or an empty one".to_owned();
+    }
+    let problems = archive.problems.iter().chain(&images.problems).map(|p| p.message.clone());
+    let why = if args.platform.is_some() && !images.problems.is_empty() { None } else { Some("no image could be read from it".to_owned()) };
+    why.into_iter().chain(problems).collect::<Vec<_>>().join("; ")
+}
+
+/// Names of architectures as images have them (formats.md, part 4.3), whatever a person types.
+fn platform(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    let parts: Vec<&str> = text.split('/').collect();
+    let known = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if parts.len() > 3 || !parts.iter().all(|part| known(part)) {
+        return Err("a platform is os/architecture[/variant], or os alone".to_owned());
+    }
+    let architecture = parts.get(1).map(|architecture| match *architecture {
+        "x86_64" | "x86-64" => "amd64",
+        "aarch64" => "arm64",
+        "i386" | "i686" => "386",
+        other => other,
+    });
+    // 64-bit ARM has one variant, which most images do not name.
+    let variant = parts.get(2).filter(|variant| (architecture, **variant) != (Some("arm64"), "v8"));
+    Ok([Some(parts[0]), architecture, variant.copied()].into_iter().flatten().collect::<Vec<_>>().join("/"))
 }
 
 /// Colour and width for standard output.

@@ -166,6 +166,7 @@ impl OneImage<'_> {
                 let links = same.get(&hit.entry).into_iter().flatten().map(|entry| (layer, *entry));
                 let lower = lower.get(&(layer, hit.entry)).into_iter().flatten().copied();
                 let others = links.chain(lower).filter(|_| hit.place == Place::Content);
+                let (home_layer, file) = (layer, hit.entry);
                 for (layer, entry) in [(layer, hit.entry)].into_iter().chain(others) {
                     let in_content = hit.place == Place::Content;
                     if !said.insert((layer, entry, &hit.place, rule, secret))
@@ -173,7 +174,7 @@ impl OneImage<'_> {
                     {
                         continue;
                     }
-                    let Some((blob, home)) = self.layers[layer] else { continue };
+                    let (Some((_, home)), Some((blob, _))) = (self.layers[layer], self.layers[home_layer]) else { continue };
                     let path = paths.entry((layer, entry)).or_insert_with(|| home.path(entry).into()).clone();
                     let life = self.life(layer, entry, hit, &mut followed);
                     for later in &life.rewritten_in {
@@ -181,7 +182,7 @@ impl OneImage<'_> {
                             .extend(self.layers[*later].and_then(|(_, scan)| scan.put(&path)).map(|entry| (*later, entry, rule, secret)));
                     }
                     let mut finding =
-                        finding(&hit.found, Some(self.index), place(hit, Some(layer), blob, entry, path.clone()), State::File(life.fate));
+                        finding(&hit.found, Some(self.index), place(hit, Some(layer), blob, file, path.clone()), State::File(life.fate));
                     finding.also_visible = visible_copies(&copies, home.entry(entry).content.filter(|_| in_content), &path);
                     finding.rewritten_in = life.rewritten_in;
                     finding.engine_dependent = life.engine_dependent;

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::timeline::Fate;
 use files::{Files, place, position};
 use known::KnownValues;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// A secret at one place of one image.
@@ -22,8 +22,6 @@ use std::sync::Arc;
 pub struct Finding {
     /// Stable over rebuilds and tags: of rule, secret and place.
     pub id: String,
-    /// The same for the same value within one report.
-    pub group: usize,
     /// Index of the image; none for what no image refers to.
     pub image: Option<usize>,
     /// Index of the rule.
@@ -55,7 +53,7 @@ pub enum Location {
         layer: Option<usize>,
         /// The blob; none where the archive itself is the layer, or the file is one of its members.
         blob: Option<usize>,
-        /// The entry in the scan of the blob, or of the archive's members.
+        /// The entry with the bytes, in the scan of the blob or of the archive's members. Of a hard link it is the file's.
         entry: u32,
         /// The path.
         path: Arc<[u8]>,
@@ -160,7 +158,6 @@ pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector) -> 
 fn finding(found: &Match, image: Option<usize>, location: Location, state: State) -> Finding {
     Finding {
         id: String::new(),
-        group: 0,
         image,
         rule: found.rule,
         secret: found.secret.clone(),
@@ -293,11 +290,8 @@ fn sort(findings: &mut [Finding], rules: &RuleSet) {
 const ID_KEY: &str = "pentimento finding id v1";
 
 fn identify(findings: &mut [Finding], rules: &RuleSet) {
-    let mut groups: HashMap<Secret, usize> = HashMap::new();
     let mut ordinals: BTreeMap<(Option<usize>, String), u32> = BTreeMap::new();
     for finding in findings {
-        let next = groups.len();
-        finding.group = *groups.entry(finding.secret.clone()).or_insert(next);
         let base = base_id(finding, &rules.rules()[finding.rule].id);
         let ordinal = ordinals.entry((finding.image, base.clone())).or_default();
         finding.id = if *ordinal == 0 { base } else { format!("{base}-{}", *ordinal + 1) };

@@ -128,7 +128,7 @@ pub fn images(archive: &Archive, selection: &Selection) -> Images {
         v1::images(&mut gathering);
     }
     if gathering.found.images.is_empty() && plain::is_file_system(archive) {
-        return plain::images(archive);
+        return plain::images(archive, gathering.problems.finish());
     }
     let Gathering { mut found, mut problems, .. } = gathering;
     for name in archive.duplicates() {

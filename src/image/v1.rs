@@ -15,6 +15,10 @@ struct Node<'a> {
 /// Adds an image for every tag in `repositories`, and for every image that is nobody's parent.
 pub fn images(gathering: &mut Gathering) {
     let archive = gathering.archive;
+    // Newer archives hold the same directories, and in one that was cut the last ones, and so the fates, are missing.
+    if archive.is_cut() {
+        return;
+    }
     let nodes = nodes(archive);
     let mut heads: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for blob in archive.named("repositories") {
@@ -53,21 +57,20 @@ fn image(gathering: &mut Gathering, nodes: &BTreeMap<String, Node>, head: &str, 
     let mut chain: Vec<(&str, &Node)> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut next = Some(head);
-    let mut broken = None;
     while let Some(id) = next {
-        match nodes.get_key_value(id) {
-            Some(_) if !seen.insert(id) => broken = Some("an image of the archive is its own ancestor"),
-            Some(_) if chain.len() >= gathering.limits.layers => {
-                broken = Some("an image has more ancestors than are followed (--max-layers)")
-            }
-            None => broken = Some("the parent of an image is not in this input"),
+        let broken = match nodes.get_key_value(id) {
+            Some(_) if !seen.insert(id) => "is its own ancestor",
+            Some(_) if chain.len() >= gathering.limits.layers => "has more ancestors than are followed (--max-layers)",
+            None => "has an ancestor that is not in this input",
             Some((id, node)) => {
                 chain.push((id, node));
                 next = json::text(node.document, "parent").filter(|parent| !parent.is_empty());
                 continue;
             }
-        }
-        break;
+        };
+        // Which layer is the how-manieth, and what became of its files, cannot be known.
+        let message = format!("the image {} {broken}: its layers are reported without their fates", crate::text::sanitise(head));
+        return gathering.problem(Code::LayerMissing, message);
     }
     chain.reverse();
     let archive = gathering.archive;
@@ -89,9 +92,6 @@ fn image(gathering: &mut Gathering, nodes: &BTreeMap<String, Node>, head: &str, 
     }
     if let Some((_, top)) = chain.last() {
         image.platform = super::platform(top.document);
-    }
-    if let Some(message) = broken {
-        image.problem(Code::LayerMissing, message);
     }
     gathering.add(image);
 }

@@ -237,7 +237,7 @@ impl<R: Read> Decoder<R> {
                 Ok(Step { consumed: written, written, ended: Ok(written == 0) })
             }
             Codec::Lz4(frames) => {
-                let written = frames.read(output)?;
+                let written = frames.read(output).map_err(lz4_error)?;
                 // The decoder ends in silence also where its input does.
                 if written == 0 && frames.get_ref().ended && !self.endless {
                     return Err(io::ErrorKind::UnexpectedEof.into());
@@ -286,6 +286,16 @@ fn on_chunk<R: Read>(input: &mut Input<R>, step: impl FnOnce(&[u8]) -> Step) -> 
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(step)
+}
+
+/// The library's errors, in words that say something without its source.
+fn lz4_error(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::ErrorKind::UnexpectedEof.into(),
+        // An error of the input itself.
+        _ if error.get_ref().is_some_and(|inner| !inner.is::<lz4_flex::frame::Error>()) => error,
+        kind => io::Error::new(kind, "the lz4 data are corrupt"),
+    }
 }
 
 fn xz_stream() -> io::Result<liblzma::stream::Stream> {

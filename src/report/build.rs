@@ -12,9 +12,11 @@ use crate::image::metadata::Kind;
 use crate::image::{self, Image, Images, history};
 use crate::policy::{FailOn, Verdict};
 use crate::rules::{Confidence, RuleSet};
+use crate::secret::Secret;
 use crate::text::exact;
 use crate::timeline::{Fate, How};
 use base64::Engine;
+use std::collections::HashMap;
 
 /// Why something is in the ledger of what was skipped.
 const NESTED: &str = "an archive or compressed file within a layer: its bytes were searched as they are, it was not unpacked";
@@ -63,19 +65,22 @@ pub fn build(
         coverage: CoverageEntry::default(),
     };
     let shown = |finding: &&Finding| finding.confidence >= view.min_confidence;
-    let mut groups = 0;
+    let mut groups: HashMap<&Secret, usize> = HashMap::new();
     for scanned in targets {
+        for finding in &scanned.findings {
+            let next = groups.len();
+            groups.entry(&finding.secret).or_insert(next);
+        }
         let one = One {
             scanned,
             rules,
             first_image: report.images.len(),
-            first_group: groups,
+            groups: &groups,
             show_secrets: view.show_secrets,
             allow_missing_layers: view.allow_missing_layers,
         };
         report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
         report.findings.extend(scanned.findings.iter().filter(shown).map(|finding| one.finding(finding)));
-        groups += scanned.findings.iter().map(|f| f.group + 1).max().unwrap_or(0);
         one.problems(&mut report);
         one.coverage(&mut report.coverage);
     }
@@ -97,20 +102,26 @@ struct One<'a> {
     scanned: &'a Scanned,
     rules: &'a RuleSet,
     first_image: usize,
-    first_group: usize,
+    /// One value is one group, in whatever target it stands.
+    groups: &'a HashMap<&'a Secret, usize>,
     show_secrets: bool,
     allow_missing_layers: bool,
 }
 
 impl One<'_> {
+    fn is_file_system(&self) -> bool {
+        self.scanned.images.images.iter().any(|image| image.kind == image::Kind::FileSystem)
+    }
+
     fn image(&self, image: &Image) -> ImageEntry {
+        let whole = self.scanned.archive.blobs.iter().map(|blob| blob.stored_size).sum();
         let layers = image.layers.iter().enumerate().map(|(index, layer)| {
             let blob = layer.blob.map(|blob| &self.scanned.archive.blobs[blob]);
             LayerEntry {
                 index,
                 diff_id: layer.diff_id.as_ref().or(blob.map(|b| b.diff_id())).map(ToString::to_string),
                 blob: blob.map(|b| b.stored.to_string()),
-                size: blob.map_or(0, |b| b.size()),
+                size: if self.is_file_system() { whole } else { blob.map_or(0, |b| b.size()) },
                 instruction: instruction(image, index).0,
                 base: false,
             }
@@ -152,7 +163,7 @@ impl One<'_> {
             secret: SecretEntry {
                 redacted: finding.secret.redacted(),
                 length: finding.secret.len(),
-                group: finding.group + self.first_group,
+                group: self.groups.get(&finding.secret).copied().unwrap_or_default(),
                 value,
             },
             location: self.location(finding, image),
@@ -254,7 +265,7 @@ impl One<'_> {
                 }
             }
         }
-        let file_system = images.images.iter().any(|image| image.kind == image::Kind::FileSystem);
+        let file_system = self.is_file_system();
         for blob in (0..self.scanned.archive.blobs.len()).filter(|blob| !file_system && told.insert(*blob)) {
             for problem in self.scanned.archive.problems_of(blob) {
                 let message = format!("{}: {}", exact(&shortened(self.scanned.archive.name(blob))), problem.message);
@@ -273,6 +284,11 @@ impl One<'_> {
                 }
                 Content::Document(_) | Content::File => all.bytes_read += blob.stored_size,
             }
+        }
+        if self.is_file_system() {
+            // Its files are the members, and it is the only layer.
+            all.files = self.scanned.archive.blobs.len() as u64;
+            entry.layers = 1;
         }
         entry.bytes_read += all.bytes_read;
         entry.bytes_scanned += all.bytes_scanned;

@@ -130,11 +130,18 @@ impl Page<'_> {
         let gone = finding.fate.state != "present";
         let cells = layers.min(MOST_CELLS);
         let cell = |layer: usize| layer * cells / layers;
+        // What a layer does whose bytes are not there is not known.
+        let image = finding.image.and_then(|i| self.report.images.get(i)).filter(|image| image.kind == "image");
+        let absent = |at: usize| {
+            let mut here = image.into_iter().flat_map(|image| &image.layers).filter(|layer| cell(layer.index) == at);
+            here.any(|layer| layer.blob.is_none())
+        };
         let mut strip = String::new();
         for at in 0..cells {
             strip.push(match at {
                 _ if at == cell(born) => '●',
                 _ if died.is_some_and(|died| at == cell(died)) => '✕',
+                _ if absent(at) => '?',
                 _ if at < cell(born) || died.is_some_and(|died| at > cell(died)) || died.is_none() && gone => '·',
                 _ => '━',
             });
@@ -165,7 +172,8 @@ impl Page<'_> {
     fn problems(&mut self) -> io::Result<()> {
         for (title, entries, color) in [("problem", &self.report.problems, AnsiColor::Red), ("note", &self.report.notes, AnsiColor::Cyan)] {
             for entry in entries.iter().take(MOST_PROBLEMS) {
-                let layer = entry.layer.map(|l| format!(" (layer {l})")).unwrap_or_default();
+                let image = entry.image.filter(|_| self.report.images.len() > 1).map(|i| format!(" [{i}]")).unwrap_or_default();
+                let layer = entry.layer.map(|l| format!("{image} (layer {l})")).unwrap_or(image);
                 let path = entry.path.as_ref().map(|p| format!(" {p}")).unwrap_or_default();
                 let text = sanitise(&format!("{}{layer}{path}: {}", entry.code, entry.message));
                 writeln!(self.out, "{} {text}", self.paint(color, true, title))?;
@@ -241,7 +249,7 @@ impl Page<'_> {
         let words: Option<Vec<String>> = targets.iter().map(|target| shell_word(target)).collect();
         Some(match words {
             Some(words) if !words.is_empty() && !targets.contains(&"-") => format!("pentimento scan {} --show-secrets", words.join(" ")),
-            _ => "save the image to a file, and add --show-secrets".to_owned(),
+            _ => "the same again with --show-secrets; `get` commands want a pipe's bytes saved as image.tar".to_owned(),
         })
     }
 }
@@ -254,6 +262,10 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     }
     if let Some(layer) = finding.location.layer {
         lines.push(("in", format!("layer {layer}: {}", short_digests(&came_from(finding)))));
+    }
+    if let [first, ..] = finding.rewritten_in[..] {
+        let more = if finding.rewritten_in.len() > 1 { format!(" and {} more", finding.rewritten_in.len() - 1) } else { String::new() };
+        lines.push(("and", format!("layer {first}{more} wrote it again with the same content (chmod, chown, touch)")));
     }
     if let Some(by) = finding.fate.by_layer {
         let instruction = finding.fate.by_instruction.as_deref().unwrap_or("unknown instruction");

@@ -24,7 +24,8 @@ pub fn command(target: &str, archive: &Archive, location: &Location, state: Stat
             }
             match &blob.content {
                 Content::Layer(layer) if layer.tar => {
-                    let by_position = matches!(state, State::File(Fate::Superseded | Fate::Hidden)) && inner.is_none();
+                    let hidden = matches!(state, State::File(Fate::Superseded | Fate::Hidden)) && inner.is_none();
+                    let by_position = hidden || !layer.scan.end_marker;
                     Some(format!("{command} | {}", entry_of(&layer.scan, *entry, by_position)))
                 }
                 _ => Some(command),
@@ -79,6 +80,10 @@ fn member(target: &str, archive: &Archive, member: u32) -> Option<String> {
 
 /// A target as it is typed in a shell.
 pub fn shell_word(target: &str) -> Option<String> {
+    // A prefix of ours is no file.
+    if let Some(path) = target.strip_prefix("oci:") {
+        return quoted(path.as_bytes()).map(|path| format!("oci:{path}"));
+    }
     quoted(&as_file(target))
 }
 

@@ -51,6 +51,7 @@ impl Walker {
             unpacked: None,
             problems: Vec::new(),
             cut: false,
+            zeros: false,
             content: Content::File,
         };
         let count: Count = Rc::new({
@@ -78,7 +79,8 @@ impl Walker {
             let message = format!("more than {} compressions around each other (--max-nesting)", self.queue.limits.nesting);
             blob.problems.push(Problem::new(Code::LimitReached, message));
         }
-        let is_tar = start.len() == BLOCK && checksum_holds(&start) || start.iter().all(|b| *b == 0);
+        let zeros = start.iter().all(|b| *b == 0);
+        let is_tar = start.len() == BLOCK && checksum_holds(&start) || zeros && !packing.is_empty();
         let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) || start.starts_with(BOM);
         let reader = Cursor::new(start).chain(reader);
         if packing.is_empty() && !is_tar {
@@ -110,9 +112,11 @@ impl Walker {
     /// A member that is not packed and no tar: searched as a file, and kept if it is JSON.
     fn plain(&mut self, member: Member, is_json: bool, reader: impl Read, blob: &mut Blob) -> Option<ContentHash> {
         let most = if is_json { self.queue.limits.json } else { 0 };
-        let mut reader = Keeping { inner: reader, kept: Vec::new(), most };
+        let mut reader = Keeping { inner: reader, kept: Vec::new(), most, zeros: true };
         let mut hasher = ContentHasher::default();
-        if let Err(e) = self.feed.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher) {
+        let read = self.feed.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher);
+        blob.zeros = reader.zeros && read.is_ok();
+        if let Err(e) = read {
             blob.cut |= stop_in(&e).is_some();
             blob.problems.extend(failure(&e, "in a plain file"));
         } else if !reader.kept.is_empty() && self.queue.allows_document(reader.kept.len() as u64) {
@@ -140,11 +144,14 @@ struct Keeping<R> {
     inner: R,
     kept: Vec<u8>,
     most: u64,
+    /// Nothing but zeros so far.
+    zeros: bool,
 }
 
 impl<R: Read> Read for Keeping<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buf)?;
+        self.zeros = self.zeros && buf[..n].iter().all(|b| *b == 0);
         if (self.kept.len() + n) as u64 <= self.most {
             self.kept.extend_from_slice(&buf[..n]);
         } else {

@@ -20,7 +20,8 @@ pub struct Hits {
 /// The first matches by place: which they are does not depend on the order in which they arrive.
 #[derive(Default)]
 struct Kept {
-    by_place: BTreeMap<(u32, Place, u64), Match>,
+    /// Two matches may have one place: an attribute may be there twice.
+    by_place: BTreeMap<(u32, Place, u64, usize, Secret), Match>,
     /// Where a value was first seen in a file.
     first: HashMap<(u32, Place, usize, Secret), u64>,
     left_out: u64,
@@ -37,7 +38,7 @@ impl Hits {
     pub fn merge(&mut self, other: Hits) {
         for (own, other) in [(&mut self.hints, other.hints), (&mut self.others, other.others)] {
             own.left_out += other.left_out;
-            other.by_place.into_iter().for_each(|((entry, place, _), found)| own.add(entry, place, found));
+            other.by_place.into_iter().for_each(|((entry, place, ..), found)| own.add(entry, place, found));
         }
     }
 
@@ -49,7 +50,7 @@ impl Hits {
             Problem::new(Code::LimitReached, message)
         });
         let all = self.hints.by_place.into_iter().chain(self.others.by_place);
-        (all.map(|((entry, place, _), found)| FileHit { entry, place, found }).collect(), problem)
+        (all.map(|((entry, place, ..), found)| FileHit { entry, place, found }).collect(), problem)
     }
 }
 
@@ -60,14 +61,14 @@ impl Kept {
         match self.first.get_mut(&value) {
             Some(first) if *first <= offset => return,
             Some(first) => {
-                self.by_place.remove(&(entry, place.clone(), *first));
+                self.by_place.remove(&(entry, place.clone(), *first, found.rule, found.secret.clone()));
                 *first = offset;
             }
             None => drop(self.first.insert(value, offset)),
         }
-        self.by_place.insert((entry, place, offset), found);
+        self.by_place.insert((entry, place, offset, found.rule, found.secret.clone()), found);
         if self.by_place.len() > MOST
-            && let Some(((entry, place, _), last)) = self.by_place.pop_last()
+            && let Some(((entry, place, ..), last)) = self.by_place.pop_last()
         {
             self.first.remove(&(entry, place, last.rule, last.secret));
             self.left_out += 1;

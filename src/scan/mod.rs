@@ -121,6 +121,9 @@ fn matcher(detector: &Detector, work: &Receiver<Job>, give_back: &Sender<Batch>)
     }
 }
 
+/// An archive that is packed as a whole may unpack to so many times what one layer may.
+const LAYERS_OF_AN_ARCHIVE: u64 = 16;
+
 /// Blobs up to this size are walked first, so that the documents are there when a scan is stopped. In bytes.
 const SMALL: u64 = 64 << 10;
 
@@ -188,7 +191,9 @@ fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &H
 fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
     let counted = Counted { inner: Pump::new(reader, queue.stop.clone()), progress };
     let count: Count = Rc::new(|| progress.bytes.load(Ordering::Relaxed));
-    let unpacking = unpack(counted, &count, &queue.limits);
+    // An archive holds many layers: it may unpack to more than one of them.
+    let limits = Limits { layer_size: queue.limits.layer_size.saturating_mul(LAYERS_OF_AN_ARCHIVE), ..queue.limits };
+    let unpacking = unpack(counted, &count, &limits);
     if !queue.stopped() {
         not_an_image(target, &unpacking)?;
     }
@@ -243,7 +248,8 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
 fn not_an_image(target: &str, unpacking: &Unpacking) -> Result<(), Error> {
     let why = match unpacking.packing.last() {
         _ if unpacking.start.is_empty() && unpacking.packing.is_empty() => {
-            "the input is empty (`docker save` writes nothing for an image without layers)".to_owned()
+            "the input is empty: did the command in front of the pipe fail? (`docker save` writes nothing for an image without layers)"
+                .to_owned()
         }
         Some(Compression::Unsupported(name)) => {
             format!("the archive is compressed with {name}, which is not supported: decompress it first")
@@ -274,7 +280,7 @@ fn finish(mut walk: LayerWalk, fed: Vec<Fed>, blobs: Vec<Blob>, queue: &Queue) -
     let interrupted = match queue.stop.load(Ordering::Relaxed) {
         0 => None,
         TIMED_OUT => Some("time ran out (--timeout): what was found so far is reported"),
-        _ => Some("interrupted: what was found so far is reported"),
+        _ => Some("by a signal: what was found so far is reported"),
     };
     walk.problems.extend(interrupted.map(|message| Problem::new(Code::Interrupted, message)));
 

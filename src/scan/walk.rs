@@ -54,6 +54,7 @@ impl LayerWalk {
             }
         };
         self.problems.extend(tar.take_problems());
+        self.scan.end_marker = tar.has_end_marker();
         let last = self.scan.len().checked_sub(1);
         if let Some(last) = last {
             let aside = tar.take_aside();
@@ -119,7 +120,7 @@ impl LayerWalk {
             new.kind = ChangeKind::OverlayOpaque;
             self.push(&new).ok_or_else(full)?;
         }
-        for (name, value) in header.xattrs.iter().filter(|(name, _)| !name.starts_with(b"security.")) {
+        for (name, value) in &header.xattrs {
             self.feed.text(entry, Place::Xattr(crate::text::exact(name)), &change.path, value);
         }
         self.aside(entry, &header.aside);

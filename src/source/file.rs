@@ -81,7 +81,8 @@ pub fn archive(target: &str, file: File, limits: &Limits) -> Result<Members, Err
     let read = |source| Error::Read { target: target.to_owned(), source };
     let size = file.metadata().map_err(read)?.len();
     if size == 0 {
-        let why = "the file is empty (`docker save` writes nothing for an image without layers)".to_owned();
+        let why =
+            "the file is empty: did the command that made it fail? (`docker save` writes nothing for an image without layers)".to_owned();
         return Err(Error::NotAnImage { target: target.to_owned(), why });
     }
     let walk = file.try_clone().map_err(read)?;
@@ -95,11 +96,12 @@ pub fn archive(target: &str, file: File, limits: &Limits) -> Result<Members, Err
         }
         list.push(header);
     }
+    let all = problems.is_empty();
     if let Some(last) = list.last_mut() {
         last.aside.extend_from_slice(&tar.take_aside());
     }
     problems.extend(tar.take_problems());
-    problems.extend(unmarked(&tar));
+    problems.extend(unmarked(&tar).filter(|_| all));
     let tail = tail(&file, tar.offset(), size).map_err(read)?;
     if let Some(tail) = &tail {
         let message = format!("{} bytes stand behind the archive's end", tail.size);

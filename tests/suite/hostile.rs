@@ -66,6 +66,30 @@ fn places_where_tools_do_not_look() {
     use base64::Engine;
     let encoded = base64::engine::general_purpose::STANDARD.encode(&text);
     let plain = file("b", "y");
+    let other = format!("TOKEN={}", token("another"));
+    let padded_map = {
+        let mut map = format!("1\n0\n1\n{text}").into_bytes();
+        map.resize(512, 0);
+        map.push(b'y');
+        let records = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.name", "s"), ("GNU.sparse.realsize", "1")];
+        [pax(b'x', &records), file("GNUSparseFile.0/s", map)].concat()
+    };
+    let extended_map = {
+        let mut block = Raw::new("s", b'S', "").blocks();
+        block[257..265].copy_from_slice(b"ustar  \0");
+        block[482] = 1;
+        seal(&mut block);
+        let mut extension = vec![0; 512];
+        extension[..text.len()].copy_from_slice(text.as_bytes());
+        vec![block, extension, plain.clone()]
+    };
+    let in_numbers = {
+        let mut blocks = file("a", "x");
+        // Name, mode, owner and group: 124 bytes that nobody needs.
+        blocks[70..70 + text.len()].copy_from_slice(text.as_bytes());
+        seal(&mut blocks);
+        blocks
+    };
     for (place, entries, expected) in [
         ("a whiteout's content", vec![file(&name("$whgone"), &secret)], vec!["hidden"]),
         ("an opaque marker's content", vec![file(&name("d/$wh$wh.opq"), &secret)], vec!["hidden"]),
@@ -87,6 +111,19 @@ fn places_where_tools_do_not_look() {
         ("padding", vec![padded.clone(), plain.clone()], vec!["hidden"]),
         ("padding of the last entry", vec![plain.clone(), padded], vec!["hidden"]),
         ("behind a name's NUL", vec![behind_name], vec!["hidden"]),
+        ("a pax header that no entry follows", vec![plain.clone(), pax(b'x', &[("comment", &text)])], vec!["hidden"]),
+        ("a long name that no entry follows", vec![plain.clone(), gnu_long(b'L', &text)], vec!["hidden"]),
+        ("a pax record without `=`", vec![Raw::new("p", b'x', format!("{} {text}\n", text.len() + 4)).blocks(), file("a", "x")], vec!["hidden"]),
+        ("a path that is replaced", vec![pax(b'x', &[("path", &text), ("path", "p")]), file("a", "x")], vec!["hidden"]),
+        ("a long name that is replaced", vec![gnu_long(b'L', &text), gnu_long(b'L', "p"), file("a", "x")], vec!["hidden"]),
+        ("behind a long name's NUL", vec![gnu_long(b'L', &format!("p\0{text}")), file("a", "x")], vec!["hidden"]),
+        ("a plain file's link target", vec![pax(b'x', &[("linkpath", &text)]), file("a", "x")], vec!["hidden"]),
+        ("a plain file's link field", vec![Raw::new("a", b'0', "x").link(&text).blocks()], vec!["hidden"]),
+        ("a security xattr", vec![xattr("SCHILY.xattr.security.note", &text)], vec!["present"]),
+        ("an xattr twice", vec![[pax(b'x', &[("SCHILY.xattr.user.n", &text), ("SCHILY.xattr.user.n", &other)]), file("a", "x")].concat()], vec!["present"]),
+        ("padding of a sparse map", vec![padded_map], vec!["hidden"]),
+        ("a sparse map's extension", extended_map, vec!["hidden"]),
+        ("numbers of a header", vec![in_numbers], vec!["hidden"]),
         ("a name", vec![file(&format!("d/{}", token("hostile")), "x")], vec!["present"]),
         ("a link's target", vec![symlink("l", &token("hostile"))], vec!["present"]),
         ("a hard link's target", vec![hard_link("l", &token("hostile"))], vec!["present"]),

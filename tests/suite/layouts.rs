@@ -211,11 +211,12 @@ fn docker_archives_before_manifest_json() {
     cut.extend_from_slice(&members[..3]);
     let (code, report) = self::report(&archive(&cut), &[]);
     assert!(code == 1 && codes(&report) == ["layer-missing"], "{report:#}");
+    assert!(found(&report).contains(&("a".to_owned(), "present".to_owned())), "the lowest image is whole: {report:#}");
     let circle = member(&one, Some(&one), "x", layer("a"));
     let mut circle = circle.to_vec();
     circle.push(("repositories".into(), json!({ "x": { "1": one } }).to_string().into_bytes()));
     let (code, report) = self::report(&archive(&circle), &[]);
-    assert!(code == 1 && codes(&report) == ["layer-missing"], "{report:#}");
+    assert!(code == 1 && codes(&report) == ["invalid-document", "layer-missing"], "{report:#}");
 }
 
 #[test]

@@ -49,26 +49,33 @@ fn is_posix(block: &[u8; BLOCK]) -> bool {
     &block[257..263] == b"ustar\0"
 }
 
-/// Text in places of a header where tools write none and look for none: behind the NUL of a name, in the names of owner and group,
-/// at the end. A line each.
+/// Fields that hold numbers, by their begin and end; the last three pairs only in GNU headers, the map only in those of sparse files.
+const NUMBERS: [(usize, usize); 7] = [(100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (329, 337), (337, 345)];
+const GNU_NUMBERS: [(usize, usize); 3] = [(345, 357), (357, 369), (369, 381)];
+
+/// The whole header, if there is text in it where tools write none and look for none: behind the NUL of a name, in numbers that are
+/// none, in long names of owner and group, in unused places. Empty otherwise.
 pub fn residue(block: &[u8; BLOCK], kind: u8) -> Vec<u8> {
-    let behind = |from: usize, to: usize| &block[from + until_nul(&block[from..to]).len()..to];
-    let end: [&[u8]; 2] = match (is_posix(block), kind) {
-        (true, _) => [behind(345, 500), &block[500..]],
-        (false, b'S') => [&block[495..], b""],
-        (false, _) => [&block[345..], b""],
-    };
-    // An ordinary name of an owner is short.
-    let owner = |field: &'static std::ops::Range<usize>| &block[field.clone()];
-    let owners = [&(265..297), &(297..329)].map(owner).map(|name| if name.trim_ascii_end().len() > 8 { name } else { b"" });
-    let mut text = Vec::new();
-    for part in [behind(0, 100), behind(157, 257), owners[0], owners[1], end[0], end[1]] {
-        if part.iter().filter(|b| b.is_ascii_graphic() && !(b'0'..=b'7').contains(*b)).count() >= 8 {
-            text.extend_from_slice(part);
-            text.push(b'\n');
+    let mut rest = *block;
+    let text = |from: usize, to: usize| (from, from + until_nul(&block[from..to]).len());
+    let mut explained = vec![text(0, 100), (148, 157), (257, 265)];
+    explained.extend(matches!(kind, b'1' | b'2').then(|| text(157, 257)));
+    let mut numbers = NUMBERS.to_vec();
+    if is_posix(block) {
+        explained.push(text(345, 500));
+    } else {
+        numbers.extend(GNU_NUMBERS);
+        if kind == b'S' {
+            numbers.extend((386..482).step_by(12).map(|at| (at, at + 12)).chain([(483, 495)]));
         }
     }
-    text
+    explained.extend(numbers.into_iter().filter(|(from, to)| number(&block[*from..*to]).is_some()));
+    // An ordinary name of an owner is short.
+    explained.extend([text(265, 297), text(297, 329)].into_iter().filter(|(from, to)| to - from <= 8));
+    for (from, to) in explained {
+        rest[from..to].fill(0);
+    }
+    if rest.iter().filter(|b| b.is_ascii_graphic()).count() >= 8 { block.to_vec() } else { Vec::new() }
 }
 
 /// Key and value of a pax record.
@@ -81,9 +88,8 @@ pub fn pax_records(mut data: &[u8]) -> (Vec<Record>, &[u8]) {
     while let Some(space) = data.iter().take(20).position(|b| *b == b' ') {
         let length = std::str::from_utf8(&data[..space]).ok().and_then(|n| n.parse::<usize>().ok());
         let Some(record) = length.filter(|n| *n > space + 1).and_then(|n| data.get(space + 1..n - 1)) else { break };
-        if let Some(equals) = record.iter().position(|b| *b == b'=') {
-            records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
-        }
+        let equals = record.iter().position(|b| *b == b'=').unwrap_or(record.len());
+        records.push((record[..equals].to_vec(), record.get(equals + 1..).unwrap_or_default().to_vec()));
         data = data.get(space + 1 + record.len() + 1..).unwrap_or_default();
     }
     (records, data)
@@ -147,8 +153,10 @@ mod tests {
         block[..26].copy_from_slice(b"name\0hidden behind the NUL");
         block[257..263].copy_from_slice(b"ustar\0");
         block[265..269].copy_from_slice(b"root");
-        assert_eq!(until_nul(&residue(&block, b'0')[1..]), b"hidden behind the NUL");
+        assert_eq!(residue(&block, b'0'), block);
         block[5..26].fill(0);
         assert_eq!(residue(&block, b'0'), b"");
+        block[100..124].copy_from_slice(b"text in place of numbers");
+        assert_eq!(residue(&block, b'0'), block);
     }
 }

@@ -214,7 +214,29 @@ impl<R: Skip> TarReader<R> {
             }
         }
         self.ended = true;
+        self.left_over(extensions);
         Ok(None)
+    }
+
+    /// Extension headers that no entry follows.
+    fn left_over(&mut self, extensions: Extensions) {
+        for name in [extensions.gnu_name, extensions.gnu_link].into_iter().flatten() {
+            self.put_aside(&name);
+        }
+        for (key, value) in extensions.pax {
+            self.put_aside(&[&key[..], b"=", &value].concat());
+        }
+    }
+
+    /// The content of a GNU header for a long name or link; what stands behind its NUL, and one before it, is put aside.
+    fn long_name(&mut self, before: Option<Vec<u8>>, already: u64) -> io::Result<Vec<u8>> {
+        let data = self.extension(already)?;
+        let name = until_nul(&data).to_vec();
+        if data[name.len()..].iter().any(|b| *b != 0) {
+            self.put_aside(&data[name.len()..]);
+        }
+        self.put_aside(&before.unwrap_or_default());
+        Ok(name)
     }
 
     /// What follows the end marker (or the first block that is not a header), once [`TarReader::next_entry`] has returned `None`.
@@ -237,8 +259,8 @@ impl<R: Skip> TarReader<R> {
         self.content_left = stored;
         self.padding = padding(stored);
         match block[156] {
-            b'L' => extensions.gnu_name = Some(trim_nul(self.extension(extensions.bytes)?)),
-            b'K' => extensions.gnu_link = Some(trim_nul(self.extension(extensions.bytes)?)),
+            b'L' => extensions.gnu_name = Some(self.long_name(extensions.gnu_name.take(), extensions.bytes)?),
+            b'K' => extensions.gnu_link = Some(self.long_name(extensions.gnu_link.take(), extensions.bytes)?),
             b'x' => {
                 let data = self.extension(extensions.bytes)?;
                 let (records, rest) = pax_records(&data);
@@ -277,6 +299,7 @@ impl<R: Skip> TarReader<R> {
             header.device = (number(&block[329..337]).unwrap_or(0), number(&block[337..345]).unwrap_or(0));
         }
         let pax = std::mem::take(&mut extensions.pax);
+        let own_names = (header.path.clone(), header.link.clone());
         for (key, value) in &pax {
             self.apply_pax(&mut header, key, value);
         }
@@ -291,11 +314,33 @@ impl<R: Skip> TarReader<R> {
         } else if pax.iter().any(|(key, _)| key.starts_with(b"GNU.sparse.")) {
             self.pax_sparse(&mut header, &pax)?;
         }
+        self.unseen(&header, own_names, &pax);
         self.put_aside(&residue(block, kind));
         header.aside = self.take_aside();
         header.size = self.content_left;
         header.offset = self.input.offset;
         Ok(header)
+    }
+
+    /// Puts aside what the extension headers said and the entry does not show.
+    fn unseen(&mut self, header: &Header, own_names: (Vec<u8>, Vec<u8>), pax: &[Record]) {
+        let is_link = matches!(header.kind, Kind::HardLink | Kind::Symlink);
+        let shown = |text: &[u8]| {
+            text.is_empty() || memchr::memmem::find(&header.path, text).is_some() || is_link && memchr::memmem::find(&header.link, text).is_some()
+        };
+        for name in [&own_names.0, &own_names.1, &header.link] {
+            if !shown(name) {
+                self.put_aside(name);
+            }
+        }
+        for (key, value) in pax {
+            let number = value.iter().all(|b| b"0123456789.,-".contains(b));
+            let xattr = key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.");
+            let name = matches!(&key[..], b"path" | b"linkpath" | b"GNU.sparse.name") && shown(value);
+            if !number && !xattr && !name || key.len() > 64 {
+                self.put_aside(&[&key[..], b"=", value].concat());
+            }
+        }
     }
 
     fn apply_pax(&mut self, header: &mut Header, key: &[u8], value: &[u8]) {
@@ -311,8 +356,6 @@ impl<R: Skip> TarReader<R> {
                     header.xattrs.push((name.to_vec(), value.to_vec()));
                 } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
                     header.xattrs.push(libarchive_xattr(name, value));
-                } else if !value.iter().all(|b| b"0123456789.,-".contains(b)) && !key.starts_with(b"GNU.sparse.") {
-                    self.put_aside(&[key, b"=", value].concat());
                 }
             }
         }
@@ -325,6 +368,7 @@ impl<R: Skip> TarReader<R> {
         while extended {
             let Some(map) = self.read_block()? else { break };
             extended = map[504] != 0;
+            self.put_aside(&sparse::residue(&map));
             if fragments.len() < sparse::MAX_FRAGMENTS {
                 fragments.extend(sparse::old_gnu_entries(&map[..504]));
             }
@@ -352,7 +396,11 @@ impl<R: Skip> TarReader<R> {
                 map => break map.flatten().filter(|(_, length)| *length <= data.len()),
             }
         };
-        let (fragments, length) = map.unwrap_or((vec![(0, u64::MAX)], 0));
+        let (fragments, text) = map.unwrap_or((vec![(0, u64::MAX)], 0));
+        let length = text.next_multiple_of(BLOCK).min(data.len());
+        if data[text..length].iter().any(|b| *b != 0) {
+            self.put_aside(&data[text..length]);
+        }
         self.input.unread(&data[length..]);
         self.content_left += (data.len() - length) as u64;
         self.place(fragments, real_size);
@@ -479,11 +527,6 @@ impl<R: Skip> Read for TarReader<R> {
         }
         Ok(n)
     }
-}
-
-fn trim_nul(mut name: Vec<u8>) -> Vec<u8> {
-    name.truncate(until_nul(&name).len());
-    name
 }
 
 #[cfg(test)]

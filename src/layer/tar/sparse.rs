@@ -72,6 +72,12 @@ pub fn old_gnu_entries(field: &[u8]) -> impl Iterator<Item = (u64, u64)> {
     field.chunks_exact(24).map_while(|entry| Some((number(&entry[..12])?, number(&entry[12..])?)))
 }
 
+/// Text in a block of an old GNU map, which has room for 21 numbers of each kind and a flag; empty if there is none.
+pub fn residue(map: &[u8]) -> Vec<u8> {
+    let numbers = map[..504].chunks_exact(12).all(|field| number(field).is_some());
+    if numbers && map[505..].iter().all(|b| *b == 0) { Vec::new() } else { map.to_vec() }
+}
+
 /// The map in the pax records of format 0.0 (a record a number) and 0.1 (`offset,size,…`).
 pub fn in_records<'a>(records: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Fragments {
     let (mut numbers, mut map) = (Vec::new(), Vec::new());
@@ -86,8 +92,8 @@ pub fn in_records<'a>(records: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Fr
     numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
-/// The map that stands in front of the data in format 1.0 (lines of decimal numbers, the first their count, filled up to a block), and
-/// its length in bytes. `None` while there is not all of it, `Some(None)` if it is none.
+/// The map that stands in front of the data in format 1.0 (lines of decimal numbers, the first their count; then it is filled up to a
+/// block), and the length of its text in bytes. `None` while there is not all of it, `Some(None)` if it is none.
 pub fn in_data(data: &[u8]) -> Option<Option<(Fragments, usize)>> {
     let mut length = 0;
     let mut next = || {
@@ -106,7 +112,7 @@ pub fn in_data(data: &[u8]) -> Option<Option<(Fragments, usize)>> {
             _ => return Some(None),
         }
     }
-    Some(Some((fragments, length.next_multiple_of(BLOCK))))
+    Some(Some((fragments, length)))
 }
 
 /// The bytes that a map in the data may take, in whole blocks: a line has at most 21 bytes.
@@ -144,7 +150,7 @@ mod tests {
             [(b"GNU.sparse.offset", b"0"), (b"GNU.sparse.numbytes", b"4"), (b"GNU.sparse.offset", b"9"), (b"GNU.sparse.numbytes", b"1")];
         assert_eq!(in_records(records.into_iter()), [(0, 4), (9, 1)]);
         assert_eq!(in_records([(&b"GNU.sparse.map"[..], &b"0,4,9,1"[..])].into_iter()), [(0, 4), (9, 1)]);
-        assert_eq!(in_data(b"2\n0\n4\n9\n1\n\0\0"), Some(Some((vec![(0, 4), (9, 1)], BLOCK))));
+        assert_eq!(in_data(b"2\n0\n4\n9\n1\n\0\0"), Some(Some((vec![(0, 4), (9, 1)], 10))));
         assert_eq!(in_data(b"2\n0\n4\n9"), None);
         assert_eq!(in_data(b"x\n"), Some(None));
     }
