@@ -91,6 +91,8 @@ pub enum Code {
     PlainFileSystem,
     /// A manifest that describes no image: its blobs are scanned as files.
     Artifact,
+    /// `manifest.json` and the OCI manifest of one image do not list the same layers.
+    ListsDiffer,
     /// A manifest that no index and no `manifest.json` names.
     Orphan,
     /// A name that climbs out of the layer's root (it is clamped, as engines do).
@@ -135,6 +137,7 @@ impl Code {
             Code::NameMismatch => "name-mismatch",
             Code::PlainFileSystem => "plain-file-system",
             Code::Artifact => "artifact",
+            Code::ListsDiffer => "lists-differ",
             Code::Orphan => "orphan",
             Code::PathTraversal => "path-traversal",
             Code::TrailingData => "trailing-data",
@@ -154,6 +157,7 @@ impl Code {
                 | Code::NameMismatch
                 | Code::PlainFileSystem
                 | Code::Artifact
+                | Code::ListsDiffer
                 | Code::Orphan
                 | Code::PathTraversal
                 | Code::TrailingData

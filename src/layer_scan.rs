@@ -228,23 +228,25 @@ impl LayerScan {
     /// directory loses its place to a later one below it, and takes the place of earlier ones below it.
     fn mark_superseded(&mut self) {
         let mut superseded = vec![false; self.entries.len()];
-        // The way down to the current path: entries that are no directories, each with the latest on the way to it.
-        let mut above: Vec<(u32, u32)> = Vec::new();
+        // The way down to the current path, where something other than a directory is or was: the entry that is there in the end, if it
+        // is no directory, and the latest that was none here or above.
+        let mut above: Vec<(&[u8], Option<u32>, u32)> = Vec::new();
         for run in self.by_path.chunk_by(|a, b| self.path(*a) == self.path(*b)) {
-            let mut puts: Vec<u32> = run.iter().copied().filter(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_))).collect();
-            let Some(last) = puts.pop() else { continue };
+            let puts = || run.iter().copied().filter(|i| matches!(self.entry(*i).kind, ChangeKind::Put(_)));
+            let Some(last) = puts().next_back() else { continue };
+            let path = self.path(last);
             let directory = |i: u32| self.entry(i).kind == ChangeKind::Put(FileType::Directory);
-            for earlier in puts {
-                superseded[earlier as usize] |= !(directory(earlier) && directory(last));
+            while above.pop_if(|(parent, ..)| !is_below(path, parent)).is_some() {}
+            let latest = above.last().map(|(.., latest)| *latest);
+            for put in puts() {
+                let replaced = put != last && !(directory(put) && directory(last));
+                superseded[put as usize] |= replaced || latest.is_some_and(|latest| latest > put);
             }
-            while above.pop_if(|(parent, _)| !is_below(self.path(last), self.path(*parent))).is_some() {}
-            let latest = above.last().map(|(_, latest)| *latest);
-            superseded[last as usize] |= latest.is_some_and(|latest| latest > last);
-            for (parent, _) in &above {
-                superseded[*parent as usize] |= *parent < last;
+            for parent in above.iter().filter_map(|(_, parent, _)| *parent) {
+                superseded[parent as usize] |= parent < last;
             }
-            if !directory(last) {
-                above.push((last, latest.map_or(last, |latest| latest.max(last))));
+            if let Some(file) = puts().rfind(|put| !directory(*put)) {
+                above.push((path, (!directory(last)).then_some(last), latest.map_or(file, |latest| latest.max(file))));
             }
         }
         for (entry, superseded) in self.entries.iter_mut().zip(superseded) {
@@ -397,6 +399,8 @@ mod tests {
         assert_eq!(superseded(&[("f", FILE), ("f", FILE)]), [true, false]);
         assert_eq!(superseded(&[("f", DIRECTORY), ("f/c", FILE), ("f", FILE)]), [true, true, false]);
         assert_eq!(superseded(&[("f", FILE), ("f", DIRECTORY), ("f/c", FILE)]), [true, false, false]);
+        assert_eq!(superseded(&[("d/f", FILE), ("d", FILE), ("d", DIRECTORY)]), [true, true, false]);
+        assert_eq!(superseded(&[("d", FILE), ("d", DIRECTORY), ("d/f", FILE)]), [true, false, false]);
         assert_eq!(superseded(&[("d/x", FILE), ("d", DIRECTORY)]), [false, false]);
         assert_eq!(superseded(&[("a", FILE), ("a/b", FILE), ("a/b/c", FILE)]), [true, true, false]);
     }

@@ -14,7 +14,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N")]
     max_ratio: Option<u64>,
     /// The most entries of one layer [default: 4000000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_entries: Option<u64>,
     /// The longest name in a layer [default: 256K]
     #[arg(long, value_name = "SIZE", value_parser = size)]

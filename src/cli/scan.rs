@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use pentimento::archive::Archive;
 use pentimento::detect::Detector;
 use pentimento::image::Selection;
+use pentimento::image::platform::Platform;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Scanned, Style, View};
 use pentimento::rules::{Confidence, RuleSet};
@@ -51,7 +52,7 @@ pub struct Args {
     disable: Vec<String>,
     /// Only images for this platform: os/architecture[/variant], or os alone (default: all)
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
-    platform: Option<String>,
+    platform: Option<Platform>,
     /// Layers that are absent by design (foreign layers, as of Windows bases) do not make the scan incomplete
     #[arg(long)]
     allow_missing_layers: bool,
@@ -59,8 +60,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
     /// Threads that search (default: one per core)
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// No progress bar
     #[arg(short, long)]
     quiet: bool,
@@ -97,10 +98,8 @@ pub fn run(args: &Args) -> Result<u8> {
     if args.targets.iter().filter(|target| *target == "-").count() > 1 {
         bail!("standard input can be read once: name `-` once");
     }
-    if let Some(output) = args.output.as_ref().and_then(|path| path.canonicalize().ok())
-        && args.targets.iter().any(|target| Path::new(target).canonicalize().is_ok_and(|target| target == output))
-    {
-        bail!("--output names a target: it would be overwritten");
+    if let Some(output) = &args.output {
+        check_output(output, &args.targets)?;
     }
     let detector = Detector::new(rule_set(args)?)?;
     let (mut scanned, mut failed) = (Vec::new(), Vec::new());
@@ -155,6 +154,24 @@ pub fn run(args: &Args) -> Result<u8> {
     Ok(verdict.exit_code(args.exit_code))
 }
 
+/// Refuses to write where a target is read from.
+fn check_output(output: &Path, targets: &[String]) -> Result<()> {
+    if output.is_symlink() && !output.exists() {
+        bail!("--output is a link to nothing: {}", output.display());
+    }
+    let parent = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let place = output.canonicalize().or_else(|_| parent.canonicalize()).ok();
+    for target in targets {
+        // Standard input may be a file, too.
+        let path = Path::new(if target == "-" { "/dev/stdin" } else { target.strip_prefix("oci:").unwrap_or(target) });
+        let Ok(path) = path.canonicalize() else { continue };
+        if place.as_ref().is_some_and(|place| *place == path && !path.is_dir() || path.is_dir() && place.starts_with(&path)) {
+            bail!("--output is, or is in, a target: it would be overwritten");
+        }
+    }
+    Ok(())
+}
+
 fn rule_set(args: &Args) -> Result<RuleSet> {
     let mut rules = RuleSet::builtin()?;
     for path in &args.rules {
@@ -172,7 +189,7 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     let limits = args.limits.limits();
     let source = Source::open(target, &limits).map_err(|e| hinted(e, target))?;
     let progress = Progress { stop: stop.clone(), ..Progress::default() };
-    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let bar = !args.quiet && io::stderr().is_terminal();
     let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, threads, &progress))?;
     let mut images = image::images(&archive, &Selection { platform: args.platform.clone(), limits });
@@ -206,23 +223,8 @@ fn nothing_readable(args: &Args, archive: &Archive, images: &image::Images) -> S
     why.into_iter().chain(problems).collect::<Vec<_>>().join("; ")
 }
 
-/// Names of architectures as images have them (formats.md, part 4.3), whatever a person types.
-fn platform(text: &str) -> Result<String, String> {
-    let text = text.to_ascii_lowercase();
-    let parts: Vec<&str> = text.split('/').collect();
-    let known = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if parts.len() > 3 || !parts.iter().all(|part| known(part)) {
-        return Err("a platform is os/architecture[/variant], or os alone".to_owned());
-    }
-    let architecture = parts.get(1).map(|architecture| match *architecture {
-        "x86_64" | "x86-64" => "amd64",
-        "aarch64" => "arm64",
-        "i386" | "i686" => "386",
-        other => other,
-    });
-    // 64-bit ARM has one variant, which most images do not name.
-    let variant = parts.get(2).filter(|variant| (architecture, **variant) != (Some("arm64"), "v8"));
-    Ok([Some(parts[0]), architecture, variant.copied()].into_iter().flatten().collect::<Vec<_>>().join("/"))
+fn platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| "a platform is os/architecture[/variant], or os alone".to_owned())
 }
 
 /// Colour and width for standard output.

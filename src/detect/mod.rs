@@ -171,7 +171,8 @@ impl Detector {
                 let secret = rule.secret_span(&captures)?;
                 return self.judge(text, index, &whole, secret, found).then_some(whole.end);
             }
-            start = whole.start + 1;
+            // One that ends in front of the literal is passed as a whole.
+            start = if whole.end <= literal.start { whole.end.max(whole.start + 1) } else { whole.start + 1 };
         }
         None
     }

@@ -1,6 +1,6 @@
 //! Findings in files: the matches of all layers, with what became of the files that they are in.
 
-use super::{Finding, Location, Position, State, finding};
+use super::{Finding, Location, MOST, Position, State, finding};
 use crate::archive::{Archive, Content};
 use crate::detect::Match;
 use crate::digest::ContentHash;
@@ -8,6 +8,7 @@ use crate::error::{Code, Problem};
 use crate::image::{Image, Kind};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer_scan::{FileHit, LayerScan, Place};
+use crate::rules::Confidence;
 use crate::secret::Secret;
 use crate::timeline::{Fate, Life, Lives, lives};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -70,8 +71,9 @@ impl<'a> Files<'a> {
     pub fn in_layers(&self, index: usize, image: &Image) -> (Vec<Finding>, Problems) {
         let layers = scans_of(self.archive, image);
         let lives = self.lives(image, &layers);
-        let held = |hit: &'a FileHit| (hit.entry, &hit.place, hit.found.rule, &hit.found.secret);
-        let held = layers.iter().map(|layer| layer.iter().flat_map(|(_, scan)| scan.hits.iter().map(held)).collect()).collect();
+        let all = |scan: &'a LayerScan| scan.hits.iter().map(|hit| (hit.entry, &hit.place, hit.found.rule, &hit.found.secret)).collect();
+        let held = layers.iter().flatten().map(|(blob, scan)| (*blob, *scan)).collect::<HashMap<_, _>>();
+        let held = held.into_iter().map(|(blob, scan)| (blob, all(scan))).collect();
         let artifact = matches!(image.kind, Kind::Artifact(_));
         let one = OneImage { archive: self.archive, index, artifact, layers: &layers, held, lives: &lives };
         let mut findings = one.findings();
@@ -141,8 +143,8 @@ struct OneImage<'a> {
     index: usize,
     artifact: bool,
     layers: &'a [Option<Scan<'a>>],
-    /// By layer, what its files hold.
-    held: Vec<HashSet<Held<'a>>>,
+    /// By blob, what the files of a layer hold.
+    held: HashMap<Option<usize>, HashSet<Held<'a>>>,
     lives: &'a Lives,
 }
 
@@ -161,7 +163,10 @@ impl OneImage<'_> {
         for (layer, scan) in self.layers.iter().enumerate().filter_map(|(layer, scan)| Some((layer, (*scan)?.1))) {
             let same = other_names(scan);
             let mut said: HashSet<(usize, u32, &Place, usize, &Secret)> = HashSet::new();
-            for hit in &scan.hits {
+            for hit in surest_first(&scan.hits) {
+                if findings.len() > MOST {
+                    return findings;
+                }
                 let (rule, secret) = (hit.found.rule, &hit.found.secret);
                 let links = same.get(&hit.entry).into_iter().flatten().map(|entry| (layer, *entry));
                 let lower = lower.get(&(layer, hit.entry)).into_iter().flatten().copied();
@@ -222,10 +227,10 @@ impl OneImage<'_> {
                 (life.fate, life.engine_dependent) = (*fate, life.engine_dependent.or(*doubt));
                 break;
             }
-            let Some((_, scan)) = self.layers[by] else { break };
+            let Some((blob, scan)) = self.layers[by] else { break };
             let holds = |entry: &u32| {
                 let file = scan.entry(*entry).link_to.unwrap_or(*entry);
-                self.held[by].contains(&(file, &hit.place, hit.found.rule, &hit.found.secret))
+                self.held[&blob].contains(&(file, &hit.place, hit.found.rule, &hit.found.secret))
             };
             let Some(next) = scan.put(path).filter(holds) else { break };
             let Some(next_life) = self.lives.of.get(&(by, next)) else { break };
@@ -270,7 +275,8 @@ impl OneImage<'_> {
             let Content::Layer(layer) = &blob.content else { continue };
             let path: Arc<[u8]> = self.archive.members.path(blob.member).into();
             let mut said = HashSet::new();
-            for hit in layer.scan.hits.iter().filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret))) {
+            for hit in surest_first(&layer.scan.hits).filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)))
+            {
                 let state = State::File(self.lives.of.get(&(0, blob.member)).map_or(Fate::Hidden, |life| life.fate));
                 let inner = Some(layer.scan.path(hit.entry)).filter(|inner| !inner.is_empty()).map(Arc::from);
                 let at = position(&hit.found);
@@ -301,6 +307,12 @@ impl OneImage<'_> {
         }
         findings
     }
+}
+
+/// A value that stands in a file more than once is told once: where it is surest. By place among equals.
+pub fn surest_first(hits: &[FileHit]) -> impl Iterator<Item = &FileHit> {
+    let sure = |hit: &&FileHit| hit.found.confidence > Confidence::Low;
+    hits.iter().filter(sure).chain(hits.iter().filter(move |hit| !sure(hit)))
 }
 
 /// Per file with matches, the hard links to it in its layer.

@@ -12,9 +12,9 @@ use crate::layer_scan::{FileHit, Place};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
 use crate::timeline::Fate;
-use files::{Files, place, position};
+use files::{Files, place, position, surest_first};
 use known::KnownValues;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A secret at one place of one image.
@@ -145,6 +145,10 @@ pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector) -> 
         let (found, problems) = files.in_layers(index, image);
         findings.extend(found);
         image.problems.extend(problems);
+        if findings.len() - from > MOST {
+            let message = format!("more than {MOST} findings in the layers of this image: the others are left out");
+            image.problems.push((None, Problem::new(Code::LimitReached, message)));
+        }
         let values = KnownValues::of(&findings[from..]);
         let texts = metadata::of_image(archive, image, &mut told);
         findings.extend(in_texts(texts, Some(index), detector, &mut Seen::default(), &values));
@@ -176,7 +180,19 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
 /// What the texts of one image have told already: `container_config` and the like repeat the config.
 #[derive(Default)]
 struct Seen {
-    told: HashSet<(usize, Secret)>,
+    told: HashMap<(usize, Secret), Confidence>,
+}
+
+impl Seen {
+    /// Whether this was told already, and as surely.
+    fn tells(&self, found: &Match) -> bool {
+        self.told.get(&(found.rule, found.secret.clone())).is_some_and(|told| *told >= found.confidence)
+    }
+
+    fn tell(&mut self, rule: usize, secret: &Secret, confidence: Confidence) {
+        let told = self.told.entry((rule, secret.clone())).or_insert(confidence);
+        *told = confidence.max(*told);
+    }
 }
 
 fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detector, seen: &mut Seen, values: &KnownValues) -> Vec<Finding> {
@@ -193,13 +209,14 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
                 !known.iter().any(|k| k.offset < f.offset + f.secret.len() as u64 && f.offset < k.offset + k.secret.len() as u64)
             });
             found.extend(known);
+            found.sort_by_key(|found| std::cmp::Reverse(found.confidence));
             let mut here = HashSet::new();
             for found in found {
                 let key = (found.rule, found.secret.clone());
-                if !here.insert(key.clone()) || repeats && seen.told.contains(&key) {
+                if !here.insert(key) || repeats && seen.tells(&found) {
                     continue;
                 }
-                seen.told.insert(key);
+                seen.tell(found.rule, &found.secret, found.confidence);
                 let location = Location::Metadata {
                     kind: text.kind,
                     blob: text.blob,
@@ -218,7 +235,8 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
 // ---- what no image refers to -------------------------------------------------------------------------------------------------------
 
 fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &[Finding]) -> Vec<Finding> {
-    let mut seen = Seen { told: told.iter().map(|f| (f.rule, f.secret.clone())).collect() };
+    let mut seen = Seen::default();
+    told.iter().for_each(|finding| seen.tell(finding.rule, &finding.secret, finding.confidence));
     let mut findings = Vec::new();
     let plain = images.images.iter().any(|image| image.kind == crate::image::Kind::FileSystem);
     for &blob in images.unreferenced.iter().filter(|_| !plain) {
@@ -226,7 +244,8 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
             Content::File => {}
             Content::Layer(layer) => {
                 let mut said = HashSet::new();
-                let hits = layer.scan.hits.iter().filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)));
+                let hits =
+                    surest_first(&layer.scan.hits).filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)));
                 findings.extend(
                     hits.map(|hit| hidden(hit, Some(blob), layer.scan.path(hit.entry), "in a blob that no image of the archive refers to")),
                 );

@@ -191,7 +191,7 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, f
 
 fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
     let text = match leaf.key {
-        Some(key) if !leaf.value.contains('\n') => format!("{key}={}", leaf.value),
+        Some(key) if !leaf.value.trim_end().contains('\n') => format!("{key}={}", leaf.value),
         _ => leaf.value.to_owned(),
     };
     Text { kind, blob, pointer: leaf.pointer(), step: None, name: leaf.path.join("/"), text, historic: false }
@@ -211,7 +211,7 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &[&str]) -
     };
     let step = leaf.path.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
     let value = leaf.value;
-    let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.contains('\n');
+    let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.trim_end().contains('\n');
     let of_map =
         of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_owned(), ..text(leaf, blob, kind) } };

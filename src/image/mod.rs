@@ -6,6 +6,7 @@ mod json;
 pub mod metadata;
 mod oci;
 mod plain;
+pub mod platform;
 mod v1;
 
 use crate::archive::{Archive, Content};
@@ -14,6 +15,7 @@ use crate::error::{Code, Problem, Problems};
 use crate::layer::compression::Compression;
 use crate::limits::Limits;
 use history::{Attribution, Step};
+use platform::Platform;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
@@ -36,8 +38,8 @@ pub struct Image {
     pub kind: Kind,
     /// Tags and references, may be empty.
     pub names: Vec<String>,
-    /// `os/architecture[/variant]`.
-    pub platform: Option<String>,
+    /// What it is for.
+    pub platform: Option<Platform>,
     /// No index and no `manifest.json` names its manifest.
     pub orphan: bool,
     /// The blob that is the config.
@@ -79,8 +81,8 @@ pub struct Images {
 /// Which images are wanted, and how many are looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// `os[/architecture[/variant]]`: only images for this platform. All, if there is none.
-    pub platform: Option<String>,
+    /// Only images for this platform. All, if there is none.
+    pub platform: Option<Platform>,
     /// How far to go.
     pub limits: Limits,
 }
@@ -157,16 +159,19 @@ pub fn images(archive: &Archive, selection: &Selection) -> Images {
 }
 
 /// Leaves out the images for other platforms.
-fn only(found: &mut Images, platform: &str) {
-    let wanted = |image: &Image| {
-        image.platform.as_ref().is_none_or(|p| p == platform || p.strip_prefix(platform).is_some_and(|r| r.starts_with('/')))
-    };
-    let others: BTreeSet<String> = found.images.iter().filter(|image| !wanted(image)).filter_map(|image| image.platform.clone()).collect();
-    found.images.retain(wanted);
+fn only(found: &mut Images, wanted: &Platform) {
+    let (images, others): (Vec<Image>, Vec<Image>) = std::mem::take(&mut found.images)
+        .into_iter()
+        .partition(|image| image.platform.as_ref().is_none_or(|platform| platform.fits(wanted)));
+    found.images = images;
+    let platforms: BTreeSet<String> = others.iter().filter_map(|image| Some(image.platform.as_ref()?.to_string())).collect();
+    let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
     if found.images.is_empty() {
-        let others: Vec<String> = others.into_iter().collect();
-        let message = format!("there is no image for {platform}, only for {}", others.join(", "));
+        let message = format!("there is no image for {wanted}, only for {}", crate::text::sanitise(&platforms));
         found.problems.push(Problem::new(Code::LayerMissing, message));
+    } else if !others.is_empty() {
+        let message = format!("{} images for other platforms are left out (--platform): {platforms}", others.len());
+        found.problems.push(Problem::new(Code::PlatformAbsent, message));
     }
 }
 
@@ -209,7 +214,7 @@ impl Gathering<'_> {
             .map(|id| Digest::parse(id.as_str()?))
             .collect();
         if let Some(document) = document {
-            image.platform = platform(document);
+            image.platform = Platform::of(document);
             image.steps = history::steps(document);
             if json::get(document, "rootfs").is_none() {
                 image.problem(Code::InvalidDocument, "the config has no rootfs");
@@ -290,10 +295,4 @@ fn no_document(archive: &Archive, blob: usize, limits: &Limits) -> String {
         Content::File if archive.blobs[blob].stored_size > limits.json => format!("is larger than {} bytes (--max-json)", limits.json),
         _ => "is not JSON that says one thing".to_owned(),
     }
-}
-
-fn platform(config: &Value) -> Option<String> {
-    let part = |key| json::get(config, key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let parts: Vec<&str> = [part("os"), part("architecture"), part("variant")].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join("/"))
 }

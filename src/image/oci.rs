@@ -1,7 +1,7 @@
 //! OCI layouts: `index.json`, indexes in indexes, manifests (OCI image-spec; formats.md, parts 3 and 4), a lone manifest, and manifests
 //! that nothing names.
 
-use super::{Gathering, Image, Kind, Listed, json, no_document};
+use super::{Gathering, Image, Kind, Layer, Listed, Platform, json, no_document};
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::{Code, Problem};
@@ -169,7 +169,15 @@ impl Walk<'_, '_> {
                 && other.documents.iter().any(|blob| is_list(archive, *blob))
         };
         match self.gathering.found.images.iter_mut().find(told) {
+            Some(other) if differ(&other.layers, &image.layers) == Differ::Layers => {
+                let message = "manifest.json lists other layers for this config: tools differ in which image they see; both are reported";
+                image.problem(Code::ListsDiffer, message);
+                self.gathering.add(image);
+            }
             Some(other) => {
+                if differ(&other.layers, &image.layers) == Differ::Order {
+                    other.problem(Code::ListsDiffer, "the OCI manifest lists the layers in another order; that of manifest.json was taken");
+                }
                 other.documents.extend(image.documents);
                 if other.names.is_empty() {
                     other.names = image.names;
@@ -201,7 +209,7 @@ impl Walk<'_, '_> {
         for (layer, attribution) in image.layers.iter_mut().zip(super::history::attribute(&history, &image.steps, count).layers) {
             layer.attribution = attribution;
         }
-        image.platform = json::text(manifest, "architecture").map(|architecture| format!("linux/{architecture}"));
+        image.platform = Platform::of(manifest);
         image.names.extend(way.name);
         image.documents.push(blob);
         image.documents.extend(way.indexes);
@@ -311,6 +319,28 @@ impl Image {
             self.problem(Code::Orphan, message);
         }
     }
+}
+
+/// How two lists of layers differ.
+#[derive(PartialEq, Eq)]
+enum Differ {
+    /// Not at all, or one of them is empty (moby#47065).
+    No,
+    /// In their order (moby#47150).
+    Order,
+    /// In what they list.
+    Layers,
+}
+
+fn differ(one: &[Layer], other: &[Layer]) -> Differ {
+    let blobs = |layers: &[Layer]| layers.iter().map(|layer| layer.blob).collect::<Vec<_>>();
+    let (mut one, mut other) = (blobs(one), blobs(other));
+    if one == other || one.is_empty() || other.is_empty() {
+        return Differ::No;
+    }
+    one.sort_unstable();
+    other.sort_unstable();
+    if one == other { Differ::Order } else { Differ::Layers }
 }
 
 fn is_index(document: &Value) -> bool {

@@ -91,7 +91,7 @@ fn image(gathering: &mut Gathering, nodes: &BTreeMap<String, Node>, head: &str, 
         layer.attribution = attribution;
     }
     if let Some((_, top)) = chain.last() {
-        image.platform = super::platform(top.document);
+        image.platform = super::Platform::of(top.document);
     }
     gathering.add(image);
 }

@@ -34,7 +34,7 @@ impl Compression {
             | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => Compression::Bzip2,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
             [0x04, 0x22, 0x4d, 0x18, ..] => Compression::Lz4,
-            _ if is_legacy_lz4(start) => Compression::Lz4,
+            _ if super::lz4::is_legacy(start) => Compression::Lz4,
             [0x1f, 0x9d, ..] => Compression::Unsupported("compress (.Z)"),
             // No magic number: properties, a dictionary size, an unknown length (LZMA SDK, lzma.txt).
             [0x5d, 0, 0, _, _, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => Compression::Unsupported("lzma"),
@@ -58,9 +58,4 @@ impl Compression {
 /// A frame that zstd and lz4 decoders pass over, `0x184D2A5?` (RFC 8878, 3.1.2).
 pub fn is_skippable_frame(start: &[u8]) -> bool {
     matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
-}
-
-/// The LZ4 format of old Linux kernels, which has no end mark.
-pub fn is_legacy_lz4(start: &[u8]) -> bool {
-    start.starts_with(&[0x02, 0x21, 0x4c, 0x18])
 }

@@ -4,9 +4,9 @@
 //! included), bzip2 and xz streams, and stops exactly where the compressed data end: what stands behind can be had with
 //! [`Decoder::into_rest`]. Bytes that decoders pass over (header fields of gzip, skippable frames) are kept: [`Decoder::take_aside`].
 
-use super::compression::{Compression, is_legacy_lz4, is_skippable_frame};
+use super::compression::{Compression, is_skippable_frame};
+use super::lz4::Frame;
 use flate2::{Decompress, FlushDecompress, Status};
-use lz4_flex::frame::FrameDecoder;
 use std::io::{self, BufRead, Read};
 use zstd::stream::raw::{self, Operation};
 
@@ -19,7 +19,7 @@ const MAX_ASIDE: usize = 16 << 20;
 const BUFFER: usize = 128 << 10;
 
 /// A buffered reader that can look ahead, and knows whether its source has ended.
-struct Input<R> {
+pub(super) struct Input<R> {
     inner: R,
     buffer: Vec<u8>,
     at: usize,
@@ -28,7 +28,7 @@ struct Input<R> {
 
 impl<R: Read> Input<R> {
     /// At least the next `n` bytes, fewer only at the end of the source. `n` is at most [`BUFFER`].
-    fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
+    pub(super) fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
         if self.buffer.len() - self.at < n && !self.ended {
             self.buffer.drain(..self.at);
             self.at = 0;
@@ -81,13 +81,13 @@ impl<R: Read> Read for Input<R> {
 }
 
 /// The decoder of one format.
-enum Codec<R: Read> {
-    Plain(Input<R>),
-    Gzip(Input<R>, Box<Decompress>),
-    Zstd(Input<R>, Box<raw::Decoder<'static>>),
-    Bzip2(Input<R>, Box<bzip2::Decompress>),
-    Xz(Input<R>, Box<liblzma::stream::Stream>),
-    Lz4(Box<FrameDecoder<Input<R>>>),
+enum Codec {
+    Plain,
+    Gzip(Box<Decompress>),
+    Zstd(Box<raw::Decoder<'static>>),
+    Bzip2(Box<bzip2::Decompress>),
+    Xz(Box<liblzma::stream::Stream>),
+    Lz4(Box<Frame>),
 }
 
 /// What one call of a codec did; with an error, what it did before.
@@ -99,13 +99,11 @@ struct Step {
 }
 
 /// A decoder over a reader.
-pub struct Decoder<R: Read> {
-    codec: Codec<R>,
-    compression: Compression,
+pub struct Decoder<R> {
+    input: Input<R>,
+    codec: Codec,
     /// Within a member, frame or stream; between them the next bytes decide whether there is another.
     in_stream: bool,
-    /// Within a frame of a format that has no end mark.
-    endless: bool,
     ended: bool,
     /// An error that is to be given next.
     failed: Option<io::Error>,
@@ -115,38 +113,15 @@ pub struct Decoder<R: Read> {
 
 impl<R: Read> Decoder<R> {
     /// A decoder for `compression`; an unsupported one is read as it is.
-    pub fn new(inner: R, compression: Compression) -> io::Result<Self> {
+    pub fn new(inner: R, compression: Compression) -> Self {
         let input = Input { inner, buffer: Vec::new(), at: 0, ended: false };
-        let codec = match compression {
-            Compression::None | Compression::Unsupported(_) => Codec::Plain(input),
-            Compression::Gzip => Codec::Gzip(input, Box::new(Decompress::new_gzip(15))),
-            Compression::Zstd => {
-                let mut frame = raw::Decoder::new()?;
-                frame.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-                Codec::Zstd(input, Box::new(frame))
-            }
-            Compression::Bzip2 => Codec::Bzip2(input, Box::new(bzip2::Decompress::new(false))),
-            Compression::Xz => Codec::Xz(input, Box::new(xz_stream()?)),
-            Compression::Lz4 => Codec::Lz4(Box::new(FrameDecoder::new(input))),
-        };
-        Ok(Decoder {
-            codec,
-            compression,
-            in_stream: false,
-            endless: false,
-            ended: false,
-            failed: None,
-            aside: Vec::new(),
-            aside_left_out: false,
-        })
+        let plain = matches!(compression, Compression::None | Compression::Unsupported(_));
+        Decoder { input, codec: Codec::Plain, in_stream: plain, ended: false, failed: None, aside: Vec::new(), aside_left_out: false }
     }
 
     /// The input, standing behind the last byte that was taken.
     pub fn into_rest(self) -> impl Read {
-        match self.codec {
-            Codec::Plain(input) | Codec::Gzip(input, _) | Codec::Zstd(input, _) | Codec::Bzip2(input, _) | Codec::Xz(input, _) => input,
-            Codec::Lz4(frames) => frames.into_inner(),
-        }
+        self.input
     }
 
     /// What was passed over so far and taken by nobody yet: header fields and skippable frames, a line each. The second value tells
@@ -155,72 +130,72 @@ impl<R: Read> Decoder<R> {
         (std::mem::take(&mut self.aside), self.aside_left_out)
     }
 
-    fn input(&mut self) -> &mut Input<R> {
-        match &mut self.codec {
-            Codec::Plain(input) | Codec::Gzip(input, _) | Codec::Zstd(input, _) | Codec::Bzip2(input, _) | Codec::Xz(input, _) => input,
-            Codec::Lz4(frames) => frames.get_mut(),
-        }
-    }
-
-    /// Between two streams: begins the next one, passes over what is skippable, or ends.
+    /// Between two streams: begins the next one, of whatever format, passes over what is skippable, or ends.
     fn between(&mut self) -> io::Result<()> {
-        let compression = self.compression;
-        let start = self.input().peek(Compression::SNIFFED)?;
-        if matches!(compression, Compression::Zstd | Compression::Lz4) && is_skippable_frame(start) {
+        let start = self.input.peek(Compression::SNIFFED)?;
+        if is_skippable_frame(start) {
             return self.skippable_frame();
         }
-        if compression == Compression::Xz && start.starts_with(&[0; 4]) {
-            // Stream padding (xz file format, 2.2): it belongs to the stream only if another one follows.
+        if matches!(self.codec, Codec::Xz(_)) && start.starts_with(&[0; 4]) {
             return self.stream_padding();
         }
-        if Compression::sniff(start) != compression {
-            self.ended = true;
-            return Ok(());
-        }
-        self.endless = is_legacy_lz4(start);
-        match &mut self.codec {
-            Codec::Plain(_) | Codec::Lz4(_) => {}
-            Codec::Gzip(input, member) => {
-                **member = Decompress::new_gzip(15);
-                let (text, cut) = gzip_fields(input.peek(BUFFER)?);
+        self.codec = match Compression::sniff(start) {
+            Compression::None | Compression::Unsupported(_) => {
+                self.ended = true;
+                return Ok(());
+            }
+            Compression::Gzip => {
+                let (text, cut) = gzip_fields(self.input.peek(BUFFER)?);
                 self.keep_aside(&text);
                 self.aside_left_out |= cut;
+                Codec::Gzip(Box::new(Decompress::new_gzip(15)))
             }
-            Codec::Zstd(_, frame) => frame.reinit()?,
-            Codec::Bzip2(_, stream) => **stream = bzip2::Decompress::new(false),
-            Codec::Xz(_, stream) => **stream = xz_stream()?,
-        }
+            Compression::Zstd => {
+                let mut frame = raw::Decoder::new()?;
+                frame.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
+                Codec::Zstd(Box::new(frame))
+            }
+            Compression::Bzip2 => Codec::Bzip2(Box::new(bzip2::Decompress::new(false))),
+            Compression::Xz => Codec::Xz(Box::new(liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)?)),
+            Compression::Lz4 => Codec::Lz4(Box::new(Frame::begin(&mut self.input)?)),
+        };
         self.in_stream = true;
         Ok(())
     }
 
     fn skippable_frame(&mut self) -> io::Result<()> {
-        let input = self.input();
+        let input = &mut self.input;
         let head: [u8; 8] = input.peek(8)?.get(..8).and_then(|head| head.try_into().ok()).ok_or(io::ErrorKind::UnexpectedEof)?;
         input.consume(8);
         let mut left = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
         while left > 0 {
-            let chunk = self.input().fill_buf()?;
+            let chunk = self.input.fill_buf()?;
             let n = chunk.len().min(left);
             if n == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let piece = chunk[..n].to_vec();
             self.keep_aside(&piece);
-            self.input().consume(n);
+            self.input.consume(n);
             left -= n;
         }
         self.keep_aside(b"\n");
         Ok(())
     }
 
+    /// Zeros behind an xz stream (xz file format, 2.2): they may go on, and another stream may follow.
     fn stream_padding(&mut self) -> io::Result<()> {
-        let ahead = self.input().peek(BUFFER)?;
-        let zeros = ahead.iter().take_while(|b| **b == 0).count();
-        self.ended = zeros % 4 != 0 || Compression::sniff(&ahead[zeros..]) != Compression::Xz;
-        if !self.ended {
-            self.input().consume(zeros);
+        loop {
+            let ahead = self.input.fill_buf()?;
+            let zeros = ahead.iter().take_while(|b| **b == 0).count();
+            let more = zeros == ahead.len() && zeros > 0;
+            self.input.consume(zeros);
+            if !more {
+                break;
+            }
         }
+        // Zeros that nothing follows are no part of anything: nobody misses them.
+        self.ended = Compression::sniff(self.input.peek(Compression::SNIFFED)?) == Compression::None;
         Ok(())
     }
 
@@ -231,35 +206,32 @@ impl<R: Read> Decoder<R> {
     }
 
     fn step(&mut self, output: &mut [u8]) -> io::Result<Step> {
+        let input = &mut self.input;
         match &mut self.codec {
-            Codec::Plain(input) => {
+            Codec::Plain => {
                 let written = input.read(output)?;
                 Ok(Step { consumed: written, written, ended: Ok(written == 0) })
             }
-            Codec::Lz4(frames) => {
-                let written = frames.read(output).map_err(lz4_error)?;
-                // The decoder ends in silence also where its input does.
-                if written == 0 && frames.get_ref().ended && !self.endless {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                Ok(Step { consumed: written, written, ended: Ok(written == 0) })
+            Codec::Lz4(frame) => {
+                let (written, ended) = frame.step(input, output)?;
+                Ok(Step { consumed: 0, written, ended: Ok(ended) })
             }
-            Codec::Gzip(input, member) => on_chunk(input, |chunk| {
+            Codec::Gzip(member) => on_chunk(input, |chunk| {
                 let before = (member.total_in(), member.total_out());
                 let ended = member.decompress(chunk, output, FlushDecompress::None).map(|status| status == Status::StreamEnd);
                 Step::since(before, (member.total_in(), member.total_out()), ended.map_err(io::Error::from))
             }),
-            Codec::Zstd(input, frame) => on_chunk(input, |chunk| {
+            Codec::Zstd(frame) => on_chunk(input, |chunk| {
                 let (mut from, mut to) = (raw::InBuffer::around(chunk), raw::OutBuffer::around(output));
                 let ended = frame.run(&mut from, &mut to).map(|remaining| remaining == 0);
                 Step { consumed: from.pos(), written: to.pos(), ended }
             }),
-            Codec::Bzip2(input, stream) => on_chunk(input, |chunk| {
+            Codec::Bzip2(stream) => on_chunk(input, |chunk| {
                 let before = (stream.total_in(), stream.total_out());
                 let ended = stream.decompress(chunk, output).map(|status| matches!(status, bzip2::Status::StreamEnd));
                 Step::since(before, (stream.total_in(), stream.total_out()), ended.map_err(io::Error::other))
             }),
-            Codec::Xz(input, stream) => on_chunk(input, |chunk| {
+            Codec::Xz(stream) => on_chunk(input, |chunk| {
                 let before = (stream.total_in(), stream.total_out());
                 let ended = stream.process(chunk, output, liblzma::stream::Action::Run);
                 let ended = ended.map(|status| matches!(status, liblzma::stream::Status::StreamEnd));
@@ -288,25 +260,8 @@ fn on_chunk<R: Read>(input: &mut Input<R>, step: impl FnOnce(&[u8]) -> Step) -> 
     Ok(step)
 }
 
-/// The library's errors, in words that say something without its source.
-fn lz4_error(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => io::ErrorKind::UnexpectedEof.into(),
-        // An error of the input itself.
-        _ if error.get_ref().is_some_and(|inner| !inner.is::<lz4_flex::frame::Error>()) => error,
-        kind => io::Error::new(kind, "the lz4 data are corrupt"),
-    }
-}
-
-fn xz_stream() -> io::Result<liblzma::stream::Stream> {
-    Ok(liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)?)
-}
-
 impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if let Codec::Plain(input) = &mut self.codec {
-            return input.read(buf);
-        }
         if let Some(error) = self.failed.take() {
             self.ended = true;
             return Err(error);
@@ -411,7 +366,7 @@ mod tests {
     }
 
     fn decode(packed: &[u8], chunk: usize) -> Decoded {
-        let mut decoder = Decoder::new(Slow(packed, chunk), Compression::sniff(packed)).expect("memory");
+        let mut decoder = Decoder::new(Slow(packed, chunk), Compression::sniff(packed));
         let mut out = Vec::new();
         let out = decoder.read_to_end(&mut out).map(|_| out);
         let aside = decoder.take_aside().0;
@@ -433,6 +388,12 @@ mod tests {
             cases.push(([&encode(&text[..700])[..], &skippable, &encode(&text[700..])].concat(), b"abc\n"));
         }
         cases.push(([&xz(&text[..700])[..], &[0; 8], &xz(&text[700..])].concat(), b""));
+        cases.push(([&xz(&text[..700])[..], &[0; 300_000], &xz(&text[700..])].concat(), b""));
+        cases.push(([&gzip(&text[..700])[..], &xz(&text[700..])].concat(), b""));
+        cases.push(([&skippable[..], &lz4(&text)].concat(), b"abc\n"));
+        let mut empty_block = lz4(&text);
+        empty_block.splice(7..7, [0, 0, 0, 0x80]);
+        cases.push((empty_block, b""));
         for (packed, aside) in &cases {
             for chunk in [1, 7, 512, 1 << 16] {
                 let decoded = decode(packed, chunk);
@@ -447,7 +408,7 @@ mod tests {
     fn what_stands_behind_is_left_and_a_cut_is_an_error() {
         for encode in ENCODERS {
             let packed = encode(b"abc");
-            for behind in [&b"\0\0tail"[..], b"\x1f", b"BZ", b"\x28\xb5"] {
+            for behind in [&b"tail"[..], b"\x1f", b"BZ", b"\x28\xb5"] {
                 let decoded = decode(&[&packed[..], behind].concat(), 64);
                 assert_eq!((decoded.out.expect("decodes"), &decoded.rest[..]), (b"abc".to_vec(), behind));
             }
@@ -475,7 +436,7 @@ mod tests {
         let mut packed = gzip(&text);
         let at = packed.len() - 8;
         packed[at] ^= 1;
-        let mut decoder = Decoder::new(&packed[..], Compression::Gzip).expect("memory");
+        let mut decoder = Decoder::new(&packed[..], Compression::Gzip);
         let mut out = Vec::new();
         assert!(decoder.read_to_end(&mut out).is_err());
         assert!(out == text);

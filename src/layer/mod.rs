@@ -3,5 +3,6 @@
 pub mod change;
 pub mod compression;
 pub mod decoder;
+mod lz4;
 pub mod path;
 pub mod tar;

@@ -130,7 +130,7 @@ impl One<'_> {
             source: self.scanned.target.clone(),
             names: image.names.clone(),
             config: image.config_digest.as_ref().map(ToString::to_string),
-            platform: image.platform.clone(),
+            platform: image.platform.as_ref().map(ToString::to_string),
             kind: match &image.kind {
                 image::Kind::Image => "image".to_owned(),
                 image::Kind::Artifact(_) => "artifact".to_owned(),

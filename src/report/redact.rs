@@ -24,14 +24,15 @@ const FIXED: &[&str] = &[
     "code",
     "verdict",
     "tool",
-    "diff_id",
-    "blob",
     "reasons",
     "revoke",
     "reason",
     "path_raw",
     "engine_dependent",
 ];
+
+/// The length of `sha256:…`.
+const SHA256: usize = 71;
 
 /// Values of low confidence are often ordinary words: short ones of these are left as they are.
 const LEAST_OF_LOW: usize = 6;
@@ -69,15 +70,21 @@ fn spellings(text: &str) -> [String; 6] {
 /// Replaces values in texts.
 struct Redactor {
     automaton: AhoCorasick,
+    /// Sorted.
+    values: Vec<String>,
     redacted: Vec<String>,
 }
+
+/// How far back in a cut name a value is looked for. In bytes.
+const LONGEST: usize = 512;
 
 impl Redactor {
     fn new(values: BTreeMap<String, String>) -> Result<Redactor, serde_json::Error> {
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values.keys());
         // Without it nothing may be written.
         let automaton = automaton.map_err(serde::ser::Error::custom)?;
-        Ok(Redactor { automaton, redacted: values.into_values().collect() })
+        let (values, redacted) = values.into_iter().unzip();
+        Ok(Redactor { automaton, values, redacted })
     }
 
     fn part<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T, serde_json::Error> {
@@ -88,10 +95,13 @@ impl Redactor {
 
     fn walk(&self, value: &mut Value) {
         match value {
+            // Our own digests may hold a value by chance; a digest of another algorithm is text from the image.
+            Value::String(text) if text.len() == SHA256 && text.starts_with("sha256:") => {}
             Value::String(text) => {
                 if let Some(clean) = self.text(text) {
                     *text = clean;
                 }
+                self.cut(text);
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
             Value::Object(map) => {
@@ -102,6 +112,20 @@ impl Redactor {
                 map.iter_mut().filter(|(key, _)| !FIXED.contains(&key.as_str())).for_each(|(_, item)| self.walk(item));
             }
             _ => {}
+        }
+    }
+
+    /// A name that was cut may end within a value: what is left of it goes too.
+    fn cut(&self, text: &mut String) {
+        let Some(name) = text.strip_suffix('…') else { return };
+        let begins = |at: &usize| {
+            let rest = &name[*at..];
+            let next = self.values.partition_point(|value| value.as_str() < rest);
+            self.values.get(next).is_some_and(|value| value.starts_with(rest))
+        };
+        let starts = name.char_indices().map(|(at, _)| at).filter(|at| name.len() - at <= LONGEST);
+        if let Some(at) = starts.filter(|at| name.len() - at >= 4).find(begins) {
+            text.replace_range(at.., "********…");
         }
     }
 

@@ -25,7 +25,8 @@ pub fn command(target: &str, archive: &Archive, location: &Location, state: Stat
             match &blob.content {
                 Content::Layer(layer) if layer.tar => {
                     let hidden = matches!(state, State::File(Fate::Superseded | Fate::Hidden)) && inner.is_none();
-                    let by_position = hidden || !layer.scan.end_marker;
+                    let twice = layer.scan.at(layer.scan.path(*entry)).len() > 1;
+                    let by_position = hidden || twice || !layer.scan.end_marker;
                     Some(format!("{command} | {}", entry_of(&layer.scan, *entry, by_position)))
                 }
                 _ => Some(command),

@@ -119,7 +119,7 @@ impl Walker {
         if let Err(e) = read {
             blob.cut |= stop_in(&e).is_some();
             blob.problems.extend(failure(&e, "in a plain file"));
-        } else if !reader.kept.is_empty() && self.queue.allows_document(reader.kept.len() as u64) {
+        } else if !reader.kept.is_empty() && self.queue.allows_document(&reader.kept) {
             let text = reader.kept.strip_prefix(BOM).unwrap_or(&reader.kept);
             if let Some((value, length)) = parse(text) {
                 let end = (reader.kept.len() - text.len() + length) as u64;

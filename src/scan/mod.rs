@@ -81,8 +81,11 @@ impl Queue {
         2 * self.limits.json
     }
 
-    /// Whether a document of `size` bytes may be kept.
-    fn allows_document(&self, size: u64) -> bool {
+    /// Whether a document may be kept. Each of its values takes many times its text: `[0,0,…` is counted by its commas.
+    fn allows_document(&self, text: &[u8]) -> bool {
+        const VALUE: u64 = 64;
+        let values = memchr::memchr3_iter(b',', b'[', b'{', text).count() as u64;
+        let size = text.len() as u64 + VALUE * values;
         self.documents.fetch_add(size, Ordering::Relaxed) + size <= self.most_documents()
     }
 

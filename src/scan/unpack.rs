@@ -185,10 +185,8 @@ pub fn unpack<'a>(stored: impl Read + 'a, count: &Count<'a>, limits: &Limits) ->
             return Unpacking { start, reader, packing, too_deep, beside };
         }
         packing.push(compression);
-        let inner: Box<dyn Read + 'a> = match Decoder::new(Cursor::new(start).chain(reader), compression) {
-            Ok(decoder) => Box::new(ToTheEnd { decoder: Some(decoder), beside: beside.clone() }),
-            Err(failed) => Box::new(Fails(Some(failed))),
-        };
+        let decoder = Decoder::new(Cursor::new(start).chain(reader), compression);
+        let inner = ToTheEnd { decoder: Some(decoder), beside: beside.clone() };
         reader = Box::new(Bounded { inner, stored: count.clone(), given: 0, limits: *limits });
     }
 }

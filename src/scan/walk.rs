@@ -2,14 +2,15 @@
 
 use super::Queue;
 use super::feed::{Fed, Feed};
-use super::unpack::{BesideBytes, Stop, failure, stop_in};
-use crate::digest::ContentHasher;
+use super::unpack::{BesideBytes, Count, Stop, failure, stop_in, unpack};
+use crate::digest::{ContentHasher, TallyReader};
 use crate::error::{Code, Problem, Problems};
 use crate::layer::change::{Change, ChangeKind, FileType};
 use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
 use std::io::{self, BufReader, Cursor, Read};
+use std::rc::Rc;
 
 /// A layer under way. The members of an archive are walked as one, too.
 pub struct LayerWalk {
@@ -139,6 +140,20 @@ impl LayerWalk {
         self.nameless(name, b"", offset, reader);
     }
 
+    /// What stands behind the end, unpacked if it is packed itself.
+    fn packed_tail(&mut self, offset: u64, tail: impl Read) {
+        let (stored, tally) = TallyReader::new(tail);
+        let count: Count = Rc::new(move || tally.bytes());
+        let unpacking = unpack(stored, &count, &self.queue.limits.clone());
+        self.hidden(b"#trailing", offset, Cursor::new(unpacking.start).chain(unpacking.reader));
+        let behind = unpacking.beside.take();
+        self.hidden(b"#trailing", offset, &behind.trailing[..]);
+        self.hidden(b"#passed-over", offset, &behind.aside[..]);
+        if behind.left_out || unpacking.too_deep {
+            self.problems.push(Problem::new(Code::LimitReached, "what stands behind the end is packed too often, or hides too much"));
+        }
+    }
+
     /// A single file that was packed under this name.
     pub fn file(&mut self, packed: &[u8], reader: impl Read) {
         let suffixes: [&[u8]; 5] = [b".gz", b".zst", b".bz2", b".xz", b".lz4"];
@@ -164,7 +179,7 @@ impl LayerWalk {
         if beside.trailing.iter().any(|b| *b != 0) {
             let message = format!("{} bytes stand behind the compressed stream, or cannot be decoded", beside.trailing.len());
             self.problems.push(Problem::new(Code::TrailingData, message));
-            self.hidden(b"#trailing", 0, &beside.trailing[..]);
+            self.packed_tail(0, &beside.trailing[..]);
         }
         if !beside.aside.is_empty() {
             self.hidden(b"#passed-over", 0, &beside.aside[..]);
@@ -177,7 +192,7 @@ impl LayerWalk {
             Ok(None) => {}
             Ok(Some((start, offset))) => {
                 self.problems.push(Problem::new(Code::TrailingData, "bytes stand behind the tar's end, where engines do not look"));
-                self.hidden(b"#trailing", offset, Cursor::new(start).chain(Tail(tar)));
+                self.packed_tail(offset, Cursor::new(start).chain(Tail(tar)));
             }
             Err(e) => self.unreadable(&e, tar.offset()),
         }

@@ -76,8 +76,8 @@ impl Skip for Seeking {
     }
 }
 
-/// The members of the archive in `file`.
-pub fn archive(target: &str, file: File, limits: &Limits) -> Result<Members, Error> {
+/// The members of the archive in `file`; none if they cannot be opened one by one, because one of them is a sparse file (`tar -S`).
+pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Members>, Error> {
     let read = |source| Error::Read { target: target.to_owned(), source };
     let size = file.metadata().map_err(read)?.len();
     if size == 0 {
@@ -94,6 +94,9 @@ pub fn archive(target: &str, file: File, limits: &Limits) -> Result<Members, Err
             problems.push(Problem::new(Code::LimitReached, message));
             break;
         }
+        if tar.is_sparse() {
+            return Ok(None);
+        }
         list.push(header);
     }
     let all = problems.is_empty();
@@ -102,12 +105,12 @@ pub fn archive(target: &str, file: File, limits: &Limits) -> Result<Members, Err
     }
     problems.extend(tar.take_problems());
     problems.extend(unmarked(&tar).filter(|_| all));
-    let tail = tail(&file, tar.offset(), size).map_err(read)?;
-    if let Some(tail) = &tail {
-        let message = format!("{} bytes stand behind the archive's end", tail.size);
-        problems.push(Problem::new(Code::TrailingData, message));
+    let tail = tail(file, tar.offset(), size).map_err(read)?;
+    if tail.is_some() {
+        problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
     }
-    Ok(Members { list, tail, problems, opener: Opener::Ranges(Shared(Arc::new(file))) })
+    let shared = Shared(Arc::new(file.try_clone().map_err(read)?));
+    Ok(Some(Members { list, tail, problems, opener: Opener::Ranges(shared) }))
 }
 
 /// An archive of blobs that just ends may lack what followed: that cannot be told from the bytes that are there.

@@ -50,6 +50,24 @@ impl Members {
     }
 }
 
+/// A file that is opened when it is read.
+enum Late {
+    Path(PathBuf),
+    File(File),
+}
+
+impl Read for Late {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Late::Path(path) = self {
+            *self = Late::File(File::open(path)?);
+        }
+        match self {
+            Late::File(file) => file.read(buf),
+            Late::Path(_) => Ok(0),
+        }
+    }
+}
+
 impl Source {
     /// Opens what the user named: `-` for standard input, otherwise a path.
     pub fn open(target: &str, limits: &Limits) -> Result<Source, Error> {
@@ -62,16 +80,20 @@ impl Source {
         if metadata.is_dir() {
             return dir::layout(target, path, limits).map(Source::Members);
         }
-        let file = File::open(path).map_err(wrong)?;
         if !metadata.is_file() {
-            return Ok(Source::Stream(target.to_owned(), Box::new(file)));
+            // Opening a named pipe waits for whoever writes: the scan can be stopped only once it runs.
+            return Ok(Source::Stream(target.to_owned(), Box::new(Late::Path(path.to_owned()))));
         }
+        let file = File::open(path).map_err(wrong)?;
         let mut start = Vec::new();
         FileRange::new(&file, 0, Compression::SNIFFED as u64).read_to_end(&mut start).map_err(wrong)?;
         if Compression::sniff(&start) != Compression::None {
             return Ok(Source::Stream(target.to_owned(), Box::new(file)));
         }
-        file::archive(target, file, limits).map(Source::Members)
+        Ok(match file::archive(target, &file, limits)? {
+            Some(members) => Source::Members(members),
+            None => Source::Stream(target.to_owned(), Box::new(File::open(path).map_err(wrong)?)),
+        })
     }
 
     /// A tar in memory, read as a pipe is.

@@ -264,7 +264,8 @@ fn indexes_in_indexes_and_several_platforms() {
     for (platform, expected) in [("linux/arm64", vec!["arm"]), ("linux", vec!["amd", "arm"])] {
         let (code, some) = report(&archive, &["--platform", platform]);
         let names: Vec<String> = found(&some).into_iter().map(|(path, _)| path).collect();
-        assert_eq!((code, names), (1, expected.into_iter().map(str::to_owned).collect()), "{platform}");
+        assert_eq!((code, names), (1, expected.iter().map(|name| (*name).to_owned()).collect()), "{platform}");
+        assert_eq!(codes(&some), if expected.len() == 1 { vec!["platform-absent"] } else { vec![] });
     }
     let (code, none) = report(&archive, &["--platform", "linux/s390x"]);
     assert!(code == 2 && none["error"].as_str().is_some_and(|e| e.contains("linux/amd64, linux/arm64")), "{none:#}");
@@ -479,7 +480,12 @@ fn where_both_lists_are_there_manifest_json_has_the_order() {
         let (code, report) = report(&archive, &[]);
         assert_eq!((code, found(&report)), (1, pairs(&[("a", "deleted")])), "{what}: {report:#}");
         assert_eq!(report["images"].as_array().map(Vec::len), Some(1), "{what}: {report:#}");
+        assert_eq!(codes(&report), if what.contains("47150") { vec!["lists-differ"] } else { vec![] }, "{what}");
     }
+    // One list hides what the other shows: both are images.
+    let (_, report) = report(&hybrid(&[0], true), &[]);
+    assert_eq!(found(&report), pairs(&[("a", "deleted"), ("a", "present")]), "{report:#}");
+    assert!(codes(&report).contains(&"lists-differ"), "{report:#}");
 }
 
 #[test]

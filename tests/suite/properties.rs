@@ -222,7 +222,8 @@ proptest! {
             let mut data = Vec::new();
             tar.read_to_end(&mut data).expect("memory");
             prop_assert_eq!(header.size, data.len() as u64);
-            prop_assert_eq!(header.aside, b"");
+            // Of a long name or target, the field in the header holds a part in a form of its own.
+            prop_assert!(header.aside.is_empty() || header.link.len().max(header.path.len()) > 100);
             let xattr = header.xattrs.into_iter().find(|(name, _)| name == b"user.note").map(|(_, value)| value);
             ours.push((header.path, header.kind, data, header.link, xattr, header.offset));
         }

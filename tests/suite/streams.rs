@@ -146,6 +146,14 @@ fn packed_layers_that_are_broken() {
     let behind = [&gzip(&tar(&[file("b", "1")]))[..], secret().as_bytes()].concat();
     let case = Case { layers: vec![(behind, tar(&[file("b", "1")]))], ..Case::default() };
     check("a secret behind the gzip stream", &case, &["trailing-data"], 1);
+    let plain = tar(&[file("b", "1")]);
+    for tail in [gzip(secret().as_bytes()), xz(&tar(&[file("s", secret())])), lz4(secret().as_bytes())] {
+        let bytes = [plain.clone(), tail].concat();
+        let case = Case { layers: vec![(bytes.clone(), bytes)], ..Case::default() };
+        check("a packed secret behind the tar's end", &case, &["trailing-data"], 1);
+    }
+    let glued = Case { layers: vec![([gzip(&plain), xz(&base)].concat(), plain.clone())], ..Case::default() };
+    check("streams of two formats", &glued, &["diff-id-mismatch", "trailing-data"], 1);
     let mut header = b"\x1f\x8b\x08\x10\0\0\0\0\0\x03".to_vec();
     header.extend_from_slice(format!("{}\0", token("streams")).as_bytes());
     header.extend_from_slice(&gzip(&tar(&[file("b", "1")]))[10..]);

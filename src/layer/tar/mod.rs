@@ -5,14 +5,17 @@
 //! their offsets. It never allocates by a size that a header claims.
 
 mod fields;
+mod input;
 mod sparse;
 
 use crate::error::{Code, Problem};
 use fields::{Record, decimal, libarchive_xattr, number, padding, pax_records, residue, until_nul, ustar_name};
+use input::Input;
 use sparse::{Fragments, Run, Sparse};
 use std::io::{self, Read};
 
 pub use fields::checksum_holds;
+pub use input::{Skip, Streamed};
 
 /// The size of a tar block, in bytes.
 pub const BLOCK: usize = 512;
@@ -64,65 +67,6 @@ pub struct Header {
     pub aside: Vec<u8>,
 }
 
-/// Bytes that can be passed over. For a file this is a seek, for a stream a read.
-pub trait Skip: Read {
-    /// Passes over at most `n` bytes and says how many there were.
-    fn skip(&mut self, n: u64) -> io::Result<u64>;
-}
-
-/// A stream: skipping reads and drops.
-pub struct Streamed<R>(pub R);
-
-impl<R: Read> Read for Streamed<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
-    }
-}
-
-impl<R: Read> Skip for Streamed<R> {
-    fn skip(&mut self, n: u64) -> io::Result<u64> {
-        io::copy(&mut (&mut self.0).take(n), &mut io::sink())
-    }
-}
-
-/// An input that takes bytes back, and knows its position.
-struct Input<R> {
-    inner: R,
-    /// Bytes given back, next to be read.
-    front: Vec<u8>,
-    offset: u64,
-}
-
-impl<R: Skip> Read for Input<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = if self.front.is_empty() {
-            self.inner.read(buf)?
-        } else {
-            let n = self.front.len().min(buf.len());
-            buf[..n].copy_from_slice(&self.front[..n]);
-            self.front.drain(..n);
-            n
-        };
-        self.offset += n as u64;
-        Ok(n)
-    }
-}
-
-impl<R: Skip> Input<R> {
-    fn skip(&mut self, wanted: u64) -> io::Result<u64> {
-        let from_front = wanted.min(self.front.len() as u64);
-        self.front.drain(..from_front as usize);
-        let passed = from_front + if wanted > from_front { self.inner.skip(wanted - from_front)? } else { 0 };
-        self.offset += passed;
-        Ok(passed)
-    }
-
-    fn unread(&mut self, bytes: &[u8]) {
-        self.front.splice(0..0, bytes.iter().copied());
-        self.offset -= bytes.len() as u64;
-    }
-}
-
 /// Reads a tar entry by entry; between two calls of [`TarReader::next_entry`] it is the reader of the entry's content.
 pub struct TarReader<R> {
     input: Input<R>,
@@ -150,7 +94,7 @@ struct Extensions {
 impl<R: Skip> TarReader<R> {
     /// A reader that stands at an archive's first header.
     pub fn new(input: R) -> Self {
-        let input = Input { inner: input, front: Vec::new(), offset: 0 };
+        let input = Input::new(input);
         TarReader {
             input,
             content_left: 0,
@@ -172,6 +116,11 @@ impl<R: Skip> TarReader<R> {
     /// What [`Header::aside`] would have held, where no entry follows; taken out.
     pub fn take_aside(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.aside)
+    }
+
+    /// True if the current entry is a file with holes: its content is not what is stored.
+    pub fn is_sparse(&self) -> bool {
+        self.sparse.is_some()
     }
 
     /// True if the archive ended with a marker, if only half of one. Engines accept a layer without; whoever saves an image writes one.
@@ -326,7 +275,9 @@ impl<R: Skip> TarReader<R> {
     fn unseen(&mut self, header: &Header, own_names: (Vec<u8>, Vec<u8>), pax: &[Record]) {
         let is_link = matches!(header.kind, Kind::HardLink | Kind::Symlink);
         let shown = |text: &[u8]| {
-            text.is_empty() || memchr::memmem::find(&header.path, text).is_some() || is_link && memchr::memmem::find(&header.link, text).is_some()
+            text.is_empty()
+                || memchr::memmem::find(&header.path, text).is_some()
+                || is_link && memchr::memmem::find(&header.link, text).is_some()
         };
         for name in [&own_names.0, &own_names.1, &header.link] {
             if !shown(name) {
