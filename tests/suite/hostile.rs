@@ -115,7 +115,7 @@ fn places_where_tools_do_not_look() {
         ("a long name that no entry follows", vec![plain.clone(), gnu_long(b'L', &text)], vec!["hidden"]),
         (
             "a pax record without `=`",
-            vec![Raw::new("p", b'x', format!("{} {text}\n", text.len() + 4)).blocks(), file("a", "x")],
+            vec![Raw::new("p", b'x', format!("{} {}\n", token("hostile").len() + 4, token("hostile"))).blocks(), file("a", "x")],
             vec!["hidden"],
         ),
         ("a path that is replaced", vec![pax(b'x', &[("path", &text), ("path", "p")]), file("a", "x")], vec!["hidden"]),
@@ -426,6 +426,58 @@ fn many_problems_of_one_kind_are_counted() {
     assert!(notes.len() == 21 && notes[20]["message"] == "and 480 more of this kind", "{notes:#?}");
 }
 
+#[test]
+fn json_of_nothing_but_values_is_a_limit() {
+    let mut members = members(&image(&tar(&[file("a", secret())])));
+    members.push(("x.json".into(), format!("[{}0]", "0,".repeat(2 << 20)).into_bytes()));
+    let (exit, report) = scan(&archive(&members), &[]);
+    assert_eq!((exit, codes(&report), fates(&report)), (1, vec!["limit-reached"], vec!["present"]), "{report:#}");
+}
+
+#[test]
+fn a_layer_listed_again_and_again_is_bounded() {
+    let many: Vec<_> = (0..400).map(|i| file(&format!("f{i}"), secret())).collect();
+    let gone: Vec<_> = (0..400).map(|i| file(&name(&format!("$whf{i}")), "")).collect();
+    let (full, empty) = (tar(&many), tar(&gone));
+    let image = (0..600).fold(TestImage::new(), |image, _| image.step("/bin/sh -c x", &full).step("/bin/sh -c y", &empty));
+    let (exit, report) = scan(&image.docker_save(), &[]);
+    assert_eq!((exit, codes(&report)), (1, vec!["limit-reached"]));
+}
+
+#[test]
+fn a_value_is_told_where_it_is_surest() {
+    let password = ["Xk29fjwQ", "8zLmT4"].concat();
+    let text = format!("# password: {password} (the old one)\npassword: \"{password}\"\n");
+    let (exit, report) = scan(&image(&tar(&[file("app/.env", text)])), &[]);
+    assert_eq!((exit, &report["findings"][0]["location"]["line"]), (1, &json!(2)), "{report:#}");
+}
+
+#[test]
+fn values_in_digests_and_in_cut_names_are_redacted() {
+    let value = token("hostile");
+    let config = json!({ "os": "linux", "rootfs": { "diff_ids": [format!("x:{value}")] }, "history": [] }).to_string();
+    let manifest = json!([{ "Config": "c.json", "RepoTags": [], "Layers": ["l"] }]).to_string();
+    let cut = format!("{}/{value}{}", "d".repeat(4096 - 16), "x".repeat(100));
+    let layer = tar(&[[pax(b'x', &[("path", &cut)]), file("short", secret())].concat()]);
+    let archive = archive(&[("l".into(), layer), ("c.json".into(), config.into_bytes()), ("manifest.json".into(), manifest.into_bytes())]);
+    for format in ["json", "human"] {
+        let run = run_with(["scan", "-", "--format", format], &archive);
+        assert!(run.code == 1 && !run.stdout.contains(&value[..12]), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_saved_archive_with_holes_is_read_as_it_is() {
+    let layer = tar(&[file("a", secret())]);
+    let map = format!("0,{},{},1024", layer.len() - 1024, layer.len() - 1024);
+    let records = [("GNU.sparse.size", &layer.len().to_string()[..]), ("GNU.sparse.name", "l/layer.tar"), ("GNU.sparse.map", &map)];
+    let config = json!({ "rootfs": { "diff_ids": [pentimento::digest::Digest::sha256(&layer).to_string()] }, "history": [] }).to_string();
+    let manifest = json!([{ "Config": "c.json", "RepoTags": [], "Layers": ["l/layer.tar"] }]).to_string();
+    let sparse = tar(&[pax(b'x', &records), file("GNUSparseFile.0/x", &layer), file("c.json", config), file("manifest.json", manifest)]);
+    let (exit, report) = scan(&sparse, &[]);
+    assert_eq!((exit, codes(&report), fates(&report)), (1, vec![], vec!["present"]), "{report:#}");
+}
+
 // ---- fates -------------------------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -538,6 +590,29 @@ fn a_stopped_scan_says_what_it_found_and_that_it_is_not_all() {
         assert_eq!((output.status.code(), fates(&report).len(), &report["complete"]), (Some(1), 1, &json!(false)), "{stop}: {report:#}");
         assert_eq!(codes(&report), ["interrupted"], "{stop}: {report:#}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_that_nobody_writes_to_can_be_given_up() {
+    let dir = temporary();
+    let pipe = dir.path().join("pipe").display().to_string();
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let run = run(["scan", &pipe, "--timeout", "1", "--format", "json"]);
+    assert_eq!((run.code, codes(&run.json())), (3, vec!["interrupted"]));
+}
+
+#[test]
+fn a_report_never_takes_the_place_of_what_is_read() {
+    let dir = temporary();
+    let saved = image(&tar(&[file("a", secret())]));
+    crate::support::unpack(&saved, dir.path());
+    let manifest = dir.path().join("manifest.json");
+    let before = std::fs::read(&manifest).expect("a file");
+    let layout = dir.path().display().to_string();
+    assert_eq!(run(["scan", &layout, "-o", &manifest.display().to_string()]).code, 2);
+    assert_eq!(run(["scan", &layout, "-o", &dir.path().join("new.json").display().to_string()]).code, 2);
+    assert_eq!(std::fs::read(&manifest).expect("a file"), before);
 }
 
 #[cfg(unix)]

@@ -285,7 +285,7 @@ impl<R: Skip> TarReader<R> {
             }
         }
         for (key, value) in pax {
-            let number = value.iter().all(|b| b"0123456789.,-".contains(b));
+            let number = !value.is_empty() && value.iter().all(|b| b"0123456789.,-".contains(b));
             let xattr = key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.");
             let name = matches!(&key[..], b"path" | b"linkpath" | b"GNU.sparse.name") && shown(value);
             if !number && !xattr && !name || key.len() > 64 {
