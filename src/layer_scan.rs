@@ -215,7 +215,9 @@ impl LayerScan {
     /// Binds a link to the last file of that name before it: its content stays, whatever becomes of the name later.
     fn bind(&mut self, link: u32) {
         let target = self.target(link);
-        let before = self.at(target).iter().rev().copied().find(|i| *i < link && is_file(self.entry(*i).kind));
+        // Also a symbolic link may have a second name (moby#14870): it has no content, and is something all the same.
+        let bound = |kind| is_file(kind) || kind == ChangeKind::Put(FileType::Symlink);
+        let before = self.at(target).iter().rev().copied().find(|i| *i < link && bound(self.entry(*i).kind));
         if let Some(found) = before {
             let (content, to) = (self.entry(found).content, self.entry(found).link_to);
             let entry = &mut self.entries[link as usize];

@@ -155,3 +155,72 @@ fn a_rewrite_hides_nothing_else_of_its_layer() {
     let image = TestImage::new().layer([put("a", hint)]).layer([put("a", secret()), put("a", hint)]);
     assert_eq!(reported(image), [fate("a", 1, "superseded", Some(1))]);
 }
+
+/// What other tools got wrong (formats.md, part 14), by the number there.
+#[test]
+fn bugs_of_others() {
+    use crate::raw::{Raw, directory, file, hard_link, named, symlink as link, tar};
+    let name = |template: &str| String::from_utf8(named(template)).expect("ASCII");
+    let wh = |path: &str| file(&name(path), "");
+    let base =
+        || tar(&[directory("a"), file("a/foo", secret()), directory("target"), file("target/keep.txt", secret()), link("link", "target")]);
+    let images: Vec<(&str, Vec<Vec<u8>>, Vec<_>)> = vec![
+        (
+            "8: a directory that was removed is made again two layers later",
+            vec![base(), tar(&[wh("$wha")]), tar(&[file("a/baz", "x")])],
+            vec![fate("a/foo", 0, "deleted parent-removed", Some(1)), fate("target/keep.txt", 0, "present", None)],
+        ),
+        (
+            "9: an opaque marker in the only layer",
+            vec![tar(&[wh("a/$wh$wh.opq"), file("a/foo", secret())])],
+            vec![fate("a/foo", 0, "present", None)],
+        ),
+        (
+            "15: an opaque directory in place of a link empties not what the link leads to",
+            vec![base(), tar(&[directory("link"), wh("link/$wh$wh.opq")])],
+            vec![fate("a/foo", 0, "present", None), fate("target/keep.txt", 0, "present", None)],
+        ),
+        (
+            "17: a whiteout and a path below it in one layer",
+            vec![tar(&[file("a/b", secret())]), tar(&[wh("a/$whb"), file("a/b/c/d", secret())])],
+            vec![fate("a/b", 0, "deleted whiteout", Some(1)), fate("a/b/c/d", 1, "present", None)],
+        ),
+        (
+            "18: an opaque directory with a link that was there before",
+            vec![
+                tar(&[directory("d"), link("d/l", "x"), file("d/f", secret())]),
+                tar(&[directory("d"), wh("d/$wh$wh.opq"), link("d/l", "y")]),
+            ],
+            vec![fate("d/f", 0, "deleted opaque", Some(1))],
+        ),
+        (
+            "19: whiteouts with a link's type and target",
+            vec![
+                base(),
+                tar(&[
+                    Raw::new("a/$whfoo", b'1', "").link("target/$whx").blocks(),
+                    Raw::new("target/$whkeep.txt", b'0', "").link("d").blocks(),
+                ]),
+            ],
+            vec![fate("a/foo", 0, "deleted whiteout", Some(1)), fate("target/keep.txt", 0, "deleted whiteout", Some(1))],
+        ),
+        (
+            "22: a symbolic link over a file, and a file over a symbolic link",
+            vec![base(), tar(&[link("a/foo", "/x"), file("link", secret())])],
+            vec![fate("a/foo", 0, "replaced", Some(1)), fate("link", 1, "present", None), fate("target/keep.txt", 0, "present", None)],
+        ),
+        (
+            "24: a hard link in a directory without an entry",
+            vec![tar(&[file("f", secret()), hard_link("x/y/l", "f")])],
+            vec![fate("f", 0, "present", None), fate("x/y/l", 0, "present", None)],
+        ),
+    ];
+    for (what, layers, expected) in images {
+        let image = layers.iter().fold(TestImage::new(), |image, layer| image.step("/bin/sh -c x", layer));
+        assert_eq!(reported(image), expected, "{what}");
+    }
+    // 23: a hard link to a symbolic link is not broken.
+    let image = TestImage::new().step("/bin/sh -c x", &tar(&[link("l", "/x"), hard_link("m", "l")]));
+    let report = run_with(["scan", "-", "--format", "json"], &image.docker_save()).json();
+    assert_eq!((&report["notes"], &report["verdict"]), (&serde_json::json!([]), &"clean".into()), "{report:#}");
+}

@@ -128,6 +128,13 @@ fn every_way_to_pack_a_layer() {
     ] {
         check(name, &stored(packed), &[], 1);
     }
+    // eStargz: a gzip member a file, a table of contents as the last entry, an empty member with a pointer to it.
+    let toc = tar(&[file("stargz.index.json", r#"{"version":1,"entries":[]}"#)]);
+    let whole = [&base[..base.len() - 1024], &toc].concat();
+    let mut footer = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x1a\0SG\x16\x000000000000000200STARGZ".to_vec();
+    footer.extend_from_slice(b"\x01\0\0\xff\xff\0\0\0\0\0\0\0\0");
+    let packed = [gzip(&base[..1024]), gzip(&base[1024..base.len() - 1024]), gzip(&toc), footer].concat();
+    check("eStargz", &Case { layers: vec![(packed, whole)], ..Case::default() }, &[], 1);
     let twice = Case { layers: vec![(gzip(&gzip(&base)), base.clone())], ..Case::default() };
     check("gzip in gzip", &twice, &[], 1);
     let often = Case { layers: vec![(gzip(&zstd(&bzip2(&xz(&base)))), base)], ..Case::default() };
