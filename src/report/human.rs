@@ -62,12 +62,18 @@ impl Page<'_> {
 
     fn images(&mut self) -> io::Result<()> {
         for (index, image) in self.report.images.iter().enumerate() {
-            let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
+            let mut words = vec![if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") }];
             let size = image.layers.iter().map(|l| l.size).sum();
-            let platform = image.platform.clone().unwrap_or_else(|| "unknown platform".to_owned());
+            match image.kind.as_str() {
+                "file-system" => words = vec!["no image: a file system".to_owned()],
+                "artifact" => words.push("an artifact".to_owned()),
+                _ => words.push(image.platform.clone().unwrap_or_else(|| "unknown platform".to_owned())),
+            }
+            words.extend(image.orphan.then(|| "orphan".to_owned()));
             let number = if self.report.images.len() > 1 { format!("[{index}] ") } else { String::new() };
             let count = plural(image.layers.len(), "layer");
-            let line = sanitise(&format!("{names} · {platform} · {count} · {}", bytes(size)));
+            words.extend([count, bytes(size)]);
+            let line = sanitise(&words.join(" · "));
             writeln!(self.out, "{number}{}  {}", self.paint(AnsiColor::White, true, &sanitise(&image.source)), self.dim(&line))?;
         }
         writeln!(self.out)
@@ -260,7 +266,12 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     if finding.location.kind != "file" {
         return lines;
     }
-    if let Some(layer) = finding.location.layer {
+    // A file system has one layer and no history: there is nothing to say of where a file came from.
+    if let Some(layer) = finding
+        .location
+        .layer
+        .filter(|_| finding.instruction.is_some() || !finding.instructions.is_empty() || finding.location.diff_id.is_some())
+    {
         lines.push(("in", format!("layer {layer}: {}", short_digests(&came_from(finding)))));
     }
     if let [first, ..] = finding.rewritten_in[..] {
