@@ -92,6 +92,7 @@ const BOTH: &str = "one layer holds both the file and its whiteout: engines refu
 const POOL: &str = "a file of AUFS' link pool: docker, containerd and umoci show it, podman's vfs does not";
 const THROUGH: &str = "a later layer writes through a symbolic link of a lower one: engines without overlayfs change this file";
 const BELOW_LINK: &str = "its directory is a symbolic link too: engines without overlayfs put it where the link leads";
+const MARKER_BELOW: &str = "a later layer has a whiteout below this file: overlay engines make it a directory";
 const LOWER_LINK: &str = "a hard link to a file of a lower layer: docker, containerd and podman's overlay refuse it";
 
 /// A path of the view so far that is of interest. There may be a million symbolic links, and there are few files.
@@ -360,6 +361,9 @@ fn step(layer: &LayerScan, by: usize, path: &[u8], content: Option<ContentHash>,
     }
     if layer.blocks(path) || layer.puts_below(path) {
         return Step::Ended(Fate::Replaced { by });
+    }
+    if put.is_none() && layer.below(path).next().is_some() {
+        *doubt = Some(MARKER_BELOW);
     }
     match put {
         None => Step::Untouched,

@@ -75,15 +75,14 @@ impl<'a> Files<'a> {
         let held = layers.iter().flatten().map(|(blob, scan)| (*blob, *scan)).collect::<HashMap<_, _>>();
         let held = held.into_iter().map(|(blob, scan)| (blob, all(scan))).collect();
         let artifact = matches!(image.kind, Kind::Artifact(_));
-        let one = OneImage { archive: self.archive, index, artifact, layers: &layers, held, lives: &lives };
+        // What an orphan shares with an image that something names is told there.
+        let told = if image.orphan { Some(&self.named) } else { None };
+        let one = OneImage { archive: self.archive, index, artifact, layers: &layers, told, held, lives: &lives };
         let mut findings = one.findings();
         if image.kind == Kind::FileSystem {
             findings.extend(one.nested());
         }
         findings.extend(one.plain_layers(image));
-        if image.orphan {
-            findings.retain(|finding| !matches!(finding.location, Location::File { blob: Some(blob), .. } if self.named.contains(&blob)));
-        }
         (findings, broken_links(&layers, &lives))
     }
 
@@ -143,6 +142,8 @@ struct OneImage<'a> {
     index: usize,
     artifact: bool,
     layers: &'a [Option<Scan<'a>>],
+    /// Blobs whose findings are told elsewhere.
+    told: Option<&'a HashSet<usize>>,
     /// By blob, what the files of a layer hold.
     held: HashMap<Option<usize>, HashSet<Held<'a>>>,
     lives: &'a Lives,
@@ -161,6 +162,10 @@ impl OneImage<'_> {
         let mut paths: HashMap<(usize, u32), Arc<[u8]>> = HashMap::new();
         let mut followed = Followed::new();
         for (layer, scan) in self.layers.iter().enumerate().filter_map(|(layer, scan)| Some((layer, (*scan)?.1))) {
+            let blob = self.layers[layer].and_then(|(blob, _)| blob);
+            if blob.is_some_and(|blob| self.told.is_some_and(|told| told.contains(&blob))) {
+                continue;
+            }
             let same = other_names(scan);
             let mut said: HashSet<(usize, u32, &Place, usize, &Secret)> = HashSet::new();
             for hit in surest_first(&scan.hits) {
@@ -292,7 +297,7 @@ impl OneImage<'_> {
     fn plain_layers(&self, image: &Image) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (layer, blob) in image.layers.iter().enumerate().filter_map(|(index, layer)| Some((index, layer.blob?))) {
-            if !matches!(self.archive.blobs[blob].content, Content::File) {
+            if !matches!(self.archive.blobs[blob].content, Content::File) || self.told.is_some_and(|told| told.contains(&blob)) {
                 continue;
             }
             let member = self.archive.blobs[blob].member;

@@ -180,18 +180,19 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
 /// What the texts of one image have told already: `container_config` and the like repeat the config.
 #[derive(Default)]
 struct Seen {
-    told: HashMap<(usize, Secret), Confidence>,
+    told: HashMap<(usize, Secret), (Confidence, bool)>,
 }
 
 impl Seen {
-    /// Whether this was told already, and as surely.
-    fn tells(&self, found: &Match) -> bool {
-        self.told.get(&(found.rule, found.secret.clone())).is_some_and(|told| *told >= found.confidence)
+    /// Whether this was told already, as surely, and of a place that is as current.
+    fn tells(&self, found: &Match, historic: bool) -> bool {
+        let told = self.told.get(&(found.rule, found.secret.clone()));
+        told.is_some_and(|(confidence, current)| *confidence >= found.confidence && (*current || historic))
     }
 
-    fn tell(&mut self, rule: usize, secret: &Secret, confidence: Confidence) {
-        let told = self.told.entry((rule, secret.clone())).or_insert(confidence);
-        *told = confidence.max(*told);
+    fn tell(&mut self, rule: usize, secret: &Secret, confidence: Confidence, historic: bool) {
+        let told = self.told.entry((rule, secret.clone())).or_insert((confidence, false));
+        *told = (confidence.max(told.0), told.1 || !historic);
     }
 }
 
@@ -213,10 +214,10 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
             let mut here = HashSet::new();
             for found in found {
                 let key = (found.rule, found.secret.clone());
-                if !here.insert(key) || repeats && seen.tells(&found) {
+                if !here.insert(key) || repeats && seen.tells(&found, text.historic) {
                     continue;
                 }
-                seen.tell(found.rule, &found.secret, found.confidence);
+                seen.tell(found.rule, &found.secret, found.confidence, text.historic);
                 let location = Location::Metadata {
                     kind: text.kind,
                     blob: text.blob,
@@ -236,7 +237,7 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
 
 fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &[Finding]) -> Vec<Finding> {
     let mut seen = Seen::default();
-    told.iter().for_each(|finding| seen.tell(finding.rule, &finding.secret, finding.confidence));
+    told.iter().for_each(|finding| seen.tell(finding.rule, &finding.secret, finding.confidence, false));
     let mut findings = Vec::new();
     let plain = images.images.iter().any(|image| image.kind == crate::image::Kind::FileSystem);
     for &blob in images.unreferenced.iter().filter(|_| !plain) {

@@ -140,7 +140,7 @@ impl Walk<'_, '_> {
         let layers = json::list(json::get(manifest, "layers").or(json::get(manifest, "blobs")));
         let layers: Vec<Listed> = layers.iter().map(|layer| self.listed(layer)).collect();
         let config_blob = config.as_ref().and_then(|config| config.blob);
-        if layers.iter().any(|layer| layer.media_type == "application/vnd.in-toto+json") {
+        if !layers.is_empty() && layers.iter().all(|layer| layer.media_type == "application/vnd.in-toto+json") {
             return self.attestation(manifest, blob, way, config_blob, layers);
         }
         if config_blob.is_none() && layers.iter().all(|layer| layer.blob.is_none()) {
@@ -348,14 +348,16 @@ fn is_index(document: &Value) -> bool {
         || json::get(document, "manifests").is_some_and(|list| list.as_array().is_some_and(Vec::is_empty))
 }
 
+/// By its shape: the version and the media type may be missing, and engines do not ask for them.
 fn is_manifest(document: &Value) -> bool {
-    let versioned = json::get(document, "schemaVersion").is_some() || json::get(document, "mediaType").is_some();
-    let has = |key| json::get(document, key).is_some();
-    versioned
-        && (has("layers")
-            || has("fsLayers")
-            || has("blobs")
-            || json::get(document, "config").is_some_and(|c| json::text(c, "digest").is_some()))
+    let described = |item: &Value| json::get(item, "digest").is_some() || json::get(item, "blobSum").is_some();
+    let typed = json::get(document, "schemaVersion").is_some() || json::get(document, "mediaType").is_some();
+    let config = json::get(document, "config").is_some_and(described);
+    config
+        || ["layers", "fsLayers", "blobs"]
+            .into_iter()
+            .filter_map(|key| json::get(document, key))
+            .any(|list| typed || json::list(Some(list)).iter().any(described))
 }
 
 fn is_manifest_type(media_type: &str) -> bool {

@@ -20,7 +20,10 @@ pub fn is_file_system(archive: &Archive) -> bool {
         foreign |= belongs == Belongs::No;
         marked |= belongs == Belongs::Yes;
     }
-    !members.by_path().is_empty() && (foreign || !archive.is_cut() && !marked)
+    // What was cut may have lost its manifest: tars in it are layers rather than files.
+    let cut = archive.is_cut();
+    let layers = cut && (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.blobs[blob].stored_size > 0);
+    !members.by_path().is_empty() && !layers && (foreign || !cut && !marked)
 }
 
 /// Whether a member is one of an image archive.

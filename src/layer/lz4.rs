@@ -102,7 +102,8 @@ impl Frame {
             return Ok(false);
         }
         let dictionary = self.output.clone();
-        self.output.resize(keep + self.most, 0);
+        // A packed byte gives 255 at the most: a small block needs no room for a large one.
+        self.output.resize(keep + self.most.min(packed.len() * 255 + 64), 0);
         let written = decompress_into_with_dict(&packed, &mut self.output[keep..], &dictionary).map_err(|_| corrupt());
         self.output.truncate(keep + written.as_ref().copied().unwrap_or(0));
         written.map(|_| false)

@@ -31,8 +31,9 @@ const FIXED: &[&str] = &[
     "engine_dependent",
 ];
 
-/// The length of `sha256:…`.
-const SHA256: usize = 71;
+fn is_sha256(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
 
 /// Values of low confidence are often ordinary words: short ones of these are left as they are.
 const LEAST_OF_LOW: usize = 6;
@@ -96,7 +97,7 @@ impl Redactor {
     fn walk(&self, value: &mut Value) {
         match value {
             // Our own digests may hold a value by chance; a digest of another algorithm is text from the image.
-            Value::String(text) if text.len() == SHA256 && text.starts_with("sha256:") => {}
+            Value::String(text) if is_sha256(text) => {}
             Value::String(text) => {
                 if let Some(clean) = self.text(text) {
                     *text = clean;
@@ -105,11 +106,12 @@ impl Redactor {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
             Value::Object(map) => {
-                if map.get("path").and_then(Value::as_str).is_some_and(|path| self.automaton.is_match(path)) {
+                let before = map.get("path").cloned();
+                map.iter_mut().filter(|(key, _)| !FIXED.contains(&key.as_str())).for_each(|(_, item)| self.walk(item));
+                if map.get("path") != before.as_ref() {
                     // In base64 it would tell what its text does not.
                     map.remove("path_raw");
                 }
-                map.iter_mut().filter(|(key, _)| !FIXED.contains(&key.as_str())).for_each(|(_, item)| self.walk(item));
             }
             _ => {}
         }

@@ -58,7 +58,7 @@ impl Walker {
             let tally = tally.clone();
             move || tally.bytes()
         });
-        let unpacking = unpack(&mut stored, &count, &self.queue.limits);
+        let unpacking = unpack(&mut stored, &count, &self.queue.limits, &self.queue.stop);
         let hash = self.content(member, unpacking, &tally, &mut blob);
         if let Err(e) = io::copy(&mut stored, &mut io::sink()) {
             blob.cut |= stop_in(&e).is_some();

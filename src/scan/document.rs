@@ -14,6 +14,23 @@ pub fn parse(text: &[u8]) -> Option<(serde_json::Value, usize)> {
     Some((serde_json::from_slice(&text[..end]).ok()?, end))
 }
 
+/// Fields that decide what an image is, in upper case.
+const FIELDS: [&str; 13] = [
+    "CONFIG",
+    "LAYERS",
+    "REPOTAGS",
+    "ROOTFS",
+    "DIFF_IDS",
+    "HISTORY",
+    "MANIFESTS",
+    "DIGEST",
+    "MEDIATYPE",
+    "FSLAYERS",
+    "BLOBSUM",
+    "PARENT",
+    "ENV",
+];
+
 /// Reads JSON and keeps nothing of it.
 struct NoRepeats;
 
@@ -33,6 +50,9 @@ impl<'de> Visitor<'de> for NoRepeats {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NoRepeats, A::Error> {
         let mut keys = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
+            // Go takes keys that differ in case for one, where a field of a document is meant.
+            let folded = key.to_uppercase();
+            let key = if FIELDS.contains(&folded.as_str()) { folded } else { key };
             if !keys.insert(key) {
                 return Err(A::Error::custom("a key is named twice"));
             }
@@ -84,6 +104,8 @@ mod tests {
         assert!(parse(br#"{"a": {"a": [1, -1, 1.5, null, true, "x", {}]}, "b": 1}"#).is_some());
         assert!(parse(br#"[{"a": 1}, {"a": 1}]"#).is_some());
         assert_eq!(parse(b" {} x").map(|(_, end)| end), Some(3));
+        assert!(parse(br#"{"labels": {"a": 1, "A": 2}}"#).is_some());
+        assert!(parse("{\"layers\": [], \"Layerſ\": []}".as_bytes()).is_none());
         for bad in [&br#"{"a": 1, "a": 2}"#[..], br#"[{"x": {"a": 1, "b": 2, "a": {}}}]"#, b"{", b"x {}"] {
             assert!(parse(bad).is_none());
         }

@@ -58,12 +58,15 @@ impl Kept {
     fn add(&mut self, entry: u32, place: Place, found: Match) {
         let value = (entry, place.clone(), found.rule, found.secret.clone());
         let offset = found.offset;
+        // Names come many at a time: the same value is there once for each.
+        let each = place == Place::Name;
         match self.first.get_mut(&value) {
             Some(first) if *first <= offset => return,
             Some(first) => {
                 self.by_place.remove(&(entry, place.clone(), *first, found.rule, found.secret.clone()));
                 *first = offset;
             }
+            None if each => {}
             None => drop(self.first.insert(value, offset)),
         }
         self.by_place.insert((entry, place, offset, found.rule, found.secret.clone()), found);

@@ -139,8 +139,13 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
     walk.problems.extend(std::mem::take(&mut members.problems));
     let mut tasks: Vec<Task> = Vec::new();
     for header in std::mem::take(&mut members.list) {
-        // The source has kept to the limit on entries.
-        let Ok((entry, change)) = walk.begin(&header) else { break };
+        let (entry, change) = match walk.begin(&header) {
+            Ok(begun) => begun,
+            Err(e) => {
+                walk.unreadable(&e, header.offset);
+                break;
+            }
+        };
         if has_content(&header, &change) {
             tasks.push((entry, header));
         }
@@ -196,7 +201,7 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
     let count: Count = Rc::new(|| progress.bytes.load(Ordering::Relaxed));
     // An archive holds many layers: it may unpack to more than one of them.
     let limits = Limits { layer_size: queue.limits.layer_size.saturating_mul(LAYERS_OF_AN_ARCHIVE), ..queue.limits };
-    let unpacking = unpack(counted, &count, &limits);
+    let unpacking = unpack(counted, &count, &limits, &queue.stop);
     if !queue.stopped() {
         not_an_image(target, &unpacking)?;
     }

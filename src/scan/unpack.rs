@@ -9,6 +9,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is kept of bytes behind a compressed stream.
 const MAX_TRAILING: u64 = 16 << 20;
@@ -89,14 +91,16 @@ struct ToTheEnd<R: Read> {
 impl<R: Read> ToTheEnd<R> {
     fn finish(&mut self) -> io::Result<()> {
         let Some(mut decoder) = self.decoder.take() else { return Ok(()) };
-        let mut beside = self.beside.0.borrow_mut();
         let (aside, left_out) = decoder.take_aside();
+        // Reading the rest may end the stream around this one, which has something to put beside, too.
+        let (mut rest, mut trailing) = (decoder.into_rest(), Vec::new());
+        let read = rest.by_ref().take(MAX_TRAILING).read_to_end(&mut trailing);
+        let unread = read.and_then(|_| io::copy(&mut rest, &mut io::sink()));
+        let mut beside = self.beside.0.borrow_mut();
         beside.aside.extend_from_slice(&aside);
-        let mut rest = decoder.into_rest();
-        rest.by_ref().take(MAX_TRAILING).read_to_end(&mut beside.trailing)?;
-        let unread = io::copy(&mut rest, &mut io::sink())?;
-        beside.left_out |= left_out || unread > 0;
-        Ok(())
+        beside.trailing.extend_from_slice(&trailing);
+        beside.left_out |= left_out || *unread.as_ref().unwrap_or(&0) > 0;
+        unread.map(drop)
     }
 }
 
@@ -121,6 +125,7 @@ struct Bounded<'a, R> {
     stored: Count<'a>,
     given: u64,
     limits: Limits,
+    stop: Arc<AtomicUsize>,
 }
 
 /// How many stored bytes were read so far.
@@ -128,6 +133,10 @@ pub type Count<'a> = Rc<dyn Fn() -> u64 + 'a>;
 
 impl<R: Read> Read for Bounded<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // A few packed bytes can keep a decoder busy for long.
+        if self.stop.load(Ordering::Relaxed) != 0 {
+            return Err(Stop::Interrupted.into());
+        }
         let n = self.inner.read(buf)?;
         self.given += n as u64;
         let (given, stored) = (self.given, (self.stored)());
@@ -167,7 +176,7 @@ impl Read for Fails {
 }
 
 /// Undoes the compressions of `stored`, whose bytes `count` counts.
-pub fn unpack<'a>(stored: impl Read + 'a, count: &Count<'a>, limits: &Limits) -> Unpacking<'a> {
+pub fn unpack<'a>(stored: impl Read + 'a, count: &Count<'a>, limits: &Limits, stop: &Arc<AtomicUsize>) -> Unpacking<'a> {
     let beside = Beside::default();
     let (mut packing, mut too_deep) = (Vec::new(), false);
     let mut reader: Box<dyn Read + 'a> = Box::new(stored);
@@ -187,6 +196,6 @@ pub fn unpack<'a>(stored: impl Read + 'a, count: &Count<'a>, limits: &Limits) ->
         packing.push(compression);
         let decoder = Decoder::new(Cursor::new(start).chain(reader), compression);
         let inner = ToTheEnd { decoder: Some(decoder), beside: beside.clone() };
-        reader = Box::new(Bounded { inner, stored: count.clone(), given: 0, limits: *limits });
+        reader = Box::new(Bounded { inner, stored: count.clone(), given: 0, limits: *limits, stop: stop.clone() });
     }
 }

@@ -56,10 +56,10 @@ impl LayerWalk {
         };
         self.problems.extend(tar.take_problems());
         self.scan.end_marker = tar.has_end_marker();
-        let last = self.scan.len().checked_sub(1);
-        if let Some(last) = last {
-            let aside = tar.take_aside();
-            self.aside(last as u32, &aside);
+        let aside = tar.take_aside();
+        let last = self.scan.len().checked_sub(1).map(|last| last as u32);
+        if let Some(entry) = last.or_else(|| if aside.is_empty() { None } else { self.nothing(b"", 0, 0) }) {
+            self.aside(entry, &aside);
         }
         match end {
             Err(e) if stop_in(&e).is_none_or(|stop| !matches!(stop, Stop::Limit(_))) => self.unreadable(&e, tar.offset()),
@@ -125,6 +125,13 @@ impl LayerWalk {
             self.feed.text(entry, Place::Xattr(crate::text::exact(name)), &change.path, value);
         }
         self.aside(entry, &header.aside);
+        // What the table of names does not keep: the way of a name that climbs, the target of what is no link here.
+        if change.traversal {
+            self.aside(entry, &header.path);
+        }
+        if target != header.link {
+            self.aside(entry, &header.link);
+        }
         Ok((entry, change))
     }
 
@@ -144,7 +151,7 @@ impl LayerWalk {
     fn packed_tail(&mut self, offset: u64, tail: impl Read) {
         let (stored, tally) = TallyReader::new(tail);
         let count: Count = Rc::new(move || tally.bytes());
-        let unpacking = unpack(stored, &count, &self.queue.limits.clone());
+        let unpacking = unpack(stored, &count, &self.queue.limits, &self.queue.stop);
         self.hidden(b"#trailing", offset, Cursor::new(unpacking.start).chain(unpacking.reader));
         let behind = unpacking.beside.take();
         self.hidden(b"#trailing", offset, &behind.trailing[..]);

@@ -100,8 +100,12 @@ pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Memb
         list.push(header);
     }
     let all = problems.is_empty();
-    if let Some(last) = list.last_mut() {
-        last.aside.extend_from_slice(&tar.take_aside());
+    let aside = tar.take_aside();
+    match list.last_mut() {
+        Some(last) => last.aside.extend_from_slice(&aside),
+        // Nothing but extension headers: an entry without a name holds what they say.
+        None if !aside.is_empty() => list.push(Header { aside, ..Header::default() }),
+        None => {}
     }
     problems.extend(tar.take_problems());
     problems.extend(unmarked(&tar).filter(|_| all));

@@ -129,6 +129,14 @@ fn places_where_tools_do_not_look() {
             vec![[pax(b'x', &[("SCHILY.xattr.user.n", &text), ("SCHILY.xattr.user.n", &other)]), file("a", "x")].concat()],
             vec!["present"],
         ),
+        ("an xattr's name", vec![xattr(&format!("SCHILY.xattr.user.{}", token("hostile")), "1")], vec!["hidden"]),
+        ("a record's key", vec![xattr(&token("hostile"), "1")], vec!["hidden"]),
+        ("a base64 value that is no base64", vec![xattr("LIBARCHIVE.xattr.user.x", &token("hostile"))], vec!["hidden", "present"]),
+        ("the name of a pax header", vec![Raw::new(&token("hostile"), b'x', "9 a=bcde\n").blocks(), file("a", "x")], vec!["hidden"]),
+        ("the target of a hard link with data", vec![Raw::new("l", b'1', "data").link(&token("hostile")).blocks()], vec!["hidden"]),
+        ("the target of a whiteout", vec![symlink(&name("$whx"), &token("hostile"))], vec!["hidden"]),
+        ("the way of a name that climbs", vec![file(&format!("k/{}/../../f", token("hostile")), "x")], vec!["hidden"]),
+        ("a layer of nothing but a pax header", vec![pax(b'x', &[("comment", &text)])], vec!["hidden"]),
         ("padding of a sparse map", vec![padded_map], vec!["hidden"]),
         ("a sparse map's extension", extended_map, vec!["hidden"]),
         ("numbers of a header", vec![in_numbers], vec!["hidden"]),
@@ -384,6 +392,26 @@ fn indexes_that_lead_in_circles_or_too_deep() {
     layout.push(("index.json".into(), below.into_bytes()));
     let (exit, report) = scan(&archive(&layout), &[]);
     assert!(exit == 1 && codes(&report).contains(&"limit-reached"), "{report:#}");
+}
+
+#[test]
+fn broken_streams_within_streams_lose_only_themselves() {
+    let inner = pack(&tar(&[file("b", "x".repeat(5000))]), Packing::Zstd);
+    let broken = pack(&[&inner[..], &b"bytes behind the inner stream".repeat(100)].concat(), Packing::Gzip);
+    let mut save = members(&TestImage::new().step("/bin/sh -c x", &tar(&[file("a", secret())])).step("/bin/sh -c y", b"").docker_save());
+    save[1].1 = broken;
+    let (exit, report) = scan(&archive(&save), &[]);
+    assert_eq!((exit, fates(&report)), (1, vec!["present"]), "{report:#}");
+    assert!(codes(&report).contains(&"trailing-data"), "{report:#}");
+}
+
+#[test]
+fn blocks_of_two_bytes_are_no_work() {
+    let frame = [&[0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73][..], &[2, 0, 0, 0, 0x10, b'a'].repeat(100_000), &[0; 4]].concat();
+    let mut save = members(&image(&tar(&[file("a", secret())])));
+    save.push(("x".into(), frame));
+    let (exit, report) = scan(&archive(&save), &[]);
+    assert_eq!((exit, fates(&report)), (1, vec!["present"]), "{report:#}");
 }
 
 // ---- limits ------------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 //! their offsets. It never allocates by a size that a header claims.
 
 mod fields;
+mod header;
 mod input;
 mod sparse;
 
@@ -15,6 +16,7 @@ use sparse::{Fragments, Run, Sparse};
 use std::io::{self, Read};
 
 pub use fields::checksum_holds;
+pub use header::{Header, Kind};
 pub use input::{Skip, Streamed};
 
 /// The size of a tar block, in bytes.
@@ -24,48 +26,6 @@ pub const BLOCK: usize = 512;
 const MAX_EXTENSION: u64 = 1 << 20;
 /// The most zeros that stand in for the holes of an archive's sparse files; further holes are left out. In bytes.
 const MAX_HOLES: u64 = 64 << 20;
-
-/// The type of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
-    /// A regular file; also contiguous, sparse and unknown types, whose bytes are read like a file's.
-    #[default]
-    Regular,
-    /// A hard link to `link`, which is relative to the archive's root.
-    HardLink,
-    /// A symbolic link to `link`.
-    Symlink,
-    /// A directory.
-    Directory,
-    /// A character device.
-    CharDevice,
-    /// A block device or FIFO.
-    Special,
-}
-
-/// One entry of the archive.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Header {
-    /// The name as it stands in the archive: bytes, not cleaned.
-    pub path: Vec<u8>,
-    /// What it is.
-    pub kind: Kind,
-    /// Stored bytes of content.
-    pub size: u64,
-    /// Permission bits (07777).
-    pub mode: u16,
-    /// The target of a link.
-    pub link: Vec<u8>,
-    /// Major and minor number of a device.
-    pub device: (u64, u64),
-    /// Extended attributes, names as the kernel has them (`user.x`).
-    pub xattrs: Vec<Record>,
-    /// Where the content begins, in bytes from the archive's start.
-    pub offset: u64,
-    /// Text in places where tools look for none: padding of the entry before, records of pax headers that mean nothing for a file,
-    /// unused bytes of the header. A line each.
-    pub aside: Vec<u8>,
-}
 
 /// Reads a tar entry by entry; between two calls of [`TarReader::next_entry`] it is the reader of the entry's content.
 pub struct TarReader<R> {
@@ -88,6 +48,8 @@ struct Extensions {
     gnu_name: Option<Vec<u8>>,
     gnu_link: Option<Vec<u8>>,
     pax: Vec<Record>,
+    /// Names of these headers themselves: nobody reads them.
+    names: Vec<Vec<u8>>,
     bytes: u64,
 }
 
@@ -172,6 +134,9 @@ impl<R: Skip> TarReader<R> {
         for name in [extensions.gnu_name, extensions.gnu_link].into_iter().flatten() {
             self.put_aside(&name);
         }
+        for name in extensions.names {
+            self.put_aside(&name);
+        }
         for (key, value) in extensions.pax {
             self.put_aside(&[&key[..], b"=", &value].concat());
         }
@@ -207,6 +172,11 @@ impl<R: Skip> TarReader<R> {
         };
         self.content_left = stored;
         self.padding = padding(stored);
+        if matches!(block[156], b'L' | b'K' | b'x' | b'g') && extensions.bytes < MAX_EXTENSION {
+            extensions.names.push(ustar_name(block));
+            extensions.bytes += BLOCK as u64;
+            self.put_aside(&residue(block, block[156]));
+        }
         match block[156] {
             b'L' => extensions.gnu_name = Some(self.long_name(extensions.gnu_name.take(), extensions.bytes)?),
             b'K' => extensions.gnu_link = Some(self.long_name(extensions.gnu_link.take(), extensions.bytes)?),
@@ -263,7 +233,8 @@ impl<R: Skip> TarReader<R> {
         } else if pax.iter().any(|(key, _)| key.starts_with(b"GNU.sparse.")) {
             self.pax_sparse(&mut header, &pax)?;
         }
-        self.unseen(&header, own_names, &pax);
+        let names = std::mem::take(&mut extensions.names);
+        self.unseen(&header, [own_names.0, own_names.1].into_iter().chain(names), &pax);
         self.put_aside(&residue(block, kind));
         header.aside = self.take_aside();
         header.size = self.content_left;
@@ -272,24 +243,32 @@ impl<R: Skip> TarReader<R> {
     }
 
     /// Puts aside what the extension headers said and the entry does not show.
-    fn unseen(&mut self, header: &Header, own_names: (Vec<u8>, Vec<u8>), pax: &[Record]) {
+    fn unseen(&mut self, header: &Header, names: impl Iterator<Item = Vec<u8>>, pax: &[Record]) {
         let is_link = matches!(header.kind, Kind::HardLink | Kind::Symlink);
         let shown = |text: &[u8]| {
             text.is_empty()
                 || memchr::memmem::find(&header.path, text).is_some()
                 || is_link && memchr::memmem::find(&header.link, text).is_some()
         };
-        for name in [&own_names.0, &own_names.1, &header.link] {
-            if !shown(name) {
-                self.put_aside(name);
+        for name in names.chain([header.link.clone()]) {
+            // `PaxHeaders.0/f`, `././@LongLink`: part by part, and only what is long enough to be something.
+            if name.split(|b| *b == b'/').any(|part| part.len() >= 12 && !part.starts_with(b"PaxHeader") && !shown(part)) {
+                self.put_aside(&name);
             }
         }
         for (key, value) in pax {
             let number = !value.is_empty() && value.iter().all(|b| b"0123456789.,-".contains(b));
-            let xattr = key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.");
             let name = matches!(&key[..], b"path" | b"linkpath" | b"GNU.sparse.name") && shown(value);
-            if !number && !xattr && !name || key.len() > 64 {
-                self.put_aside(&[&key[..], b"=", value].concat());
+            let encoded = key.starts_with(b"LIBARCHIVE.xattr.");
+            let xattr = encoded || key.starts_with(b"SCHILY.xattr.");
+            // Of an attribute the value is searched; a long name, and what was not decoded, may be more than that.
+            match (xattr, number || name) {
+                (false, false) => self.put_aside(&[&key[..], b"=", value].concat()),
+                (true, _) if encoded => self.put_aside(value),
+                _ => {}
+            }
+            if (xattr || number) && key.len() >= 32 {
+                self.put_aside(key);
             }
         }
     }
@@ -406,10 +385,15 @@ impl<R: Skip> TarReader<R> {
     }
 
     fn put_aside(&mut self, text: &[u8]) {
-        if !text.is_empty() && (self.aside.len() as u64) < 2 * MAX_EXTENSION {
-            self.aside.extend_from_slice(text);
-            self.aside.push(b'\n');
+        if text.is_empty() {
+            return;
         }
+        if self.aside.len() as u64 >= 2 * MAX_EXTENSION {
+            return self
+                .problem(Code::LimitReached, "more than 2 MiB of text in unused places of one entry's headers: the rest is not searched");
+        }
+        self.aside.extend_from_slice(text);
+        self.aside.push(b'\n');
     }
 
     fn read_block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
