@@ -3,6 +3,7 @@
 use super::{Image, history, json};
 use crate::archive::Archive;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// What kind of text it is: the `location.kind` of reports.
@@ -97,7 +98,7 @@ fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text>
     let v1 = !has("rootfs") && has("id") && (has("config") || has("container_config") || has("parent"));
     let mut texts = Vec::new();
     for leaf in leaves(document) {
-        let decoded = decoded(leaf.value);
+        let decoded = decoded(&leaf.value);
         let annotation = leaf.path.iter().any(|part| part == "annotations");
         let made = if v1 {
             Text { kind: Kind::V1Config, ..config_text(leaf, blob, steps, &env) }
@@ -143,7 +144,8 @@ const LONG_KEY: usize = 16;
 /// A string in a document.
 struct Leaf<'a> {
     path: Vec<String>,
-    value: &'a str,
+    /// A number stands there as its digits.
+    value: Cow<'a, str>,
     /// The key, where the string is a value of a map; the option in front of it, where it is an option's value.
     key: Option<&'a str>,
 }
@@ -163,7 +165,9 @@ fn leaves(document: &Value) -> Vec<Leaf<'_>> {
 
 fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, found: &mut Vec<Leaf<'a>>) {
     match value {
-        Value::String(text) => found.push(Leaf { path: path.clone(), value: text, key }),
+        Value::String(text) => found.push(Leaf { path: path.clone(), value: text.into(), key }),
+        // One without a name is no secret that anybody could tell.
+        Value::Number(number) if key.is_some() => found.push(Leaf { path: path.clone(), value: number.to_string().into(), key }),
         Value::Array(items) => {
             let mut before: Option<&str> = None;
             for (index, item) in items.iter().enumerate() {
@@ -179,7 +183,7 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, f
                 path.push(name.clone());
                 // `Volumes` has its values in its keys; elsewhere too, a long key may be more than a name.
                 if item.as_object().is_some_and(serde_json::Map::is_empty) || name.len() >= LONG_KEY {
-                    found.push(Leaf { path: path.clone(), value: name, key: None });
+                    found.push(Leaf { path: path.clone(), value: name.into(), key: None });
                 }
                 collect(item, path, Some(name), found);
                 path.pop();
@@ -192,7 +196,7 @@ fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, f
 fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
     let text = match leaf.key {
         Some(key) if !leaf.value.trim_end().contains('\n') => format!("{key}={}", leaf.value),
-        _ => leaf.value.to_owned(),
+        _ => leaf.value.to_string(),
     };
     Text { kind, blob, pointer: leaf.pointer(), step: None, name: leaf.path.join("/"), text, historic: false }
 }
@@ -210,17 +214,17 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &[&str]) -
         _ => Kind::Config,
     };
     let step = leaf.path.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
-    let value = leaf.value;
+    let value = leaf.value.clone();
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.trim_end().contains('\n');
     let of_map =
         of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
-    let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_owned(), ..text(leaf, blob, kind) } };
+    let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_string(), ..text(leaf, blob, kind) } };
     match kind {
         Kind::Env => made.name = value.split('=').next().unwrap_or_default().to_owned(),
         Kind::History => {
             made.name = step.and_then(|i: usize| steps.get(i)).map(|s| s.instruction.clone()).unwrap_or_default();
             made.step = step;
-            made.historic = overridden(value, env);
+            made.historic = overridden(&value, env);
         }
         _ => {}
     }

@@ -88,3 +88,9 @@ fn what_no_image_refers_to_is_searched_too() {
     expected.sort_by_key(|f: &(serde_json::Value, serde_json::Value, serde_json::Value)| f.0.to_string());
     assert_eq!(found, expected);
 }
+
+#[test]
+fn a_number_with_a_name_may_be_a_password() {
+    let found = metadata(&TestImage::new().layer([put("a", "b")]).config(json!({ "Env": [], "db_password": 8273649182736_u64 })));
+    assert_eq!(found, [("config".to_owned(), "/config/db_password".to_owned(), "8273649182736".to_owned())]);
+}
