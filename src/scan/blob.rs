@@ -81,7 +81,8 @@ impl Walker {
         }
         let zeros = start.iter().all(|b| *b == 0);
         let is_tar = start.len() == BLOCK && checksum_holds(&start) || zeros && !packing.is_empty();
-        let is_json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) || start.starts_with(BOM);
+        // White space alone tells nothing yet.
+        let is_json = matches!(start.trim_ascii_start().first(), None | Some(b'{' | b'[')) || start.starts_with(BOM);
         let reader = Cursor::new(start).chain(reader);
         if packing.is_empty() && !is_tar {
             return self.plain(member, is_json, reader, blob);

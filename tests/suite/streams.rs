@@ -246,6 +246,14 @@ fn a_config_may_have_another_name_than_its_digest_and_that_is_said() {
 }
 
 #[test]
+fn a_manifest_may_begin_with_white_space() {
+    let mut members = crate::support::members(&image(&stored(base())));
+    members[2].1.splice(0..0, [b' '; 600]);
+    let run = run_with(["scan", "-", "--format", "json"], &archive(&members));
+    assert_eq!((run.code, codes(&run.json()).len()), (1, 0), "{}", run.stdout);
+}
+
+#[test]
 fn a_whole_archive_may_be_packed_in_any_way() {
     let plain = image(&stored(base()));
     for (name, packed) in [
