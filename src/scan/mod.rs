@@ -232,7 +232,7 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
     }
     walk.problems.extend(tar.take_problems());
     let aside = tar.take_aside();
-    walk.aside(walk.scan.len().saturating_sub(1) as u32, &aside);
+    walk.aside_of_last(&aside);
     match end {
         Err(e) => {
             walk.problems.extend(failure(&e, &format!("at byte {} of the archive", tar.offset())));

@@ -57,10 +57,7 @@ impl LayerWalk {
         self.problems.extend(tar.take_problems());
         self.scan.end_marker = tar.has_end_marker();
         let aside = tar.take_aside();
-        let last = self.scan.len().checked_sub(1).map(|last| last as u32);
-        if let Some(entry) = last.or_else(|| if aside.is_empty() { None } else { self.nothing(b"", 0, 0) }) {
-            self.aside(entry, &aside);
-        }
+        self.aside_of_last(&aside);
         match end {
             Err(e) if stop_in(&e).is_none_or(|stop| !matches!(stop, Stop::Limit(_))) => self.unreadable(&e, tar.offset()),
             Err(e) => {
@@ -139,6 +136,14 @@ impl LayerWalk {
     pub fn aside(&mut self, entry: u32, text: &[u8]) {
         if !text.is_empty() {
             self.feed.text(entry, Place::Header, b"", text);
+        }
+    }
+
+    /// The same behind the last entry; where there is none, of one without a name.
+    pub fn aside_of_last(&mut self, text: &[u8]) {
+        let last = self.scan.len().checked_sub(1).map(|last| last as u32);
+        if let Some(entry) = last.or_else(|| if text.is_empty() { None } else { self.nothing(b"", 0, 0) }) {
+            self.aside(entry, text);
         }
     }
 
