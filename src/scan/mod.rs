@@ -291,11 +291,9 @@ fn finish(mut walk: LayerWalk, fed: Vec<Fed>, blobs: Vec<Blob>, queue: &Queue) -
         _ => Some("by a signal: what was found so far is reported"),
     };
     walk.problems.extend(interrupted.map(|message| Problem::new(Code::Interrupted, message)));
-
     let mut members = walk.finish(fed);
     let problems = std::mem::take(&mut members.problems);
     let too_much_json = queue.documents.load(Ordering::Relaxed) > queue.most_documents();
-
     Archive::new(members, blobs, problems, Omissions { interrupted: interrupted.is_some(), too_much_json })
 }
 

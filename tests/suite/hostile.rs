@@ -2,7 +2,7 @@
 //! Sizes are kept small here; benches/growth.py measures the large ones.
 
 use crate::raw::{Raw, directory, file, gnu_long, hard_link, named, pax, seal, symlink, tar};
-use crate::support::{Packing, TestImage, archive, members, pack, program, run, run_with, temporary, token};
+use crate::support::{Packing, TestImage, archive, codes, members, pack, program, run, run_with, temporary, token};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -26,14 +26,6 @@ fn scan(archive: &[u8], arguments: &[&str]) -> (i32, Value) {
         Command::new(program()).args(["scan", &target, "--format", "json", "--show-secrets"]).args(arguments).output().expect("a run");
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| json!({ "error": String::from_utf8_lossy(&output.stderr) }));
     (output.status.code().unwrap_or(-1), report)
-}
-
-fn codes(report: &Value) -> Vec<&str> {
-    let list = |key: &str| report[key].as_array().into_iter().flatten().filter_map(|p| p["code"].as_str()).collect::<Vec<_>>();
-    let mut codes = [list("problems"), list("notes")].concat();
-    codes.sort();
-    codes.dedup();
-    codes
 }
 
 /// Whether the secret was found, and its fates.

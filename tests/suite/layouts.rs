@@ -1,7 +1,7 @@
 //! The shapes in which producers write images (formats.md, parts 2 to 5 and 14), and things with a manifest that are no images.
 
 use crate::raw::{directory, file, symlink, tar};
-use crate::support::{Packing, archive, pack, run, run_with, temporary, token};
+use crate::support::{Packing, archive, codes, pack, run, run_with, temporary, token};
 use pentimento::digest::Digest;
 use serde_json::{Value, json};
 
@@ -103,14 +103,6 @@ fn report(archive: &[u8], arguments: &[&str]) -> (i32, Value) {
     }
     let report = serde_json::from_str(&text).unwrap_or_else(|_| json!({ "error": String::from_utf8_lossy(&output.stderr) }));
     (output.status.code().unwrap_or(-1), report)
-}
-
-fn codes(report: &Value) -> Vec<&str> {
-    let list = |key: &str| report[key].as_array().into_iter().flatten().filter_map(|p| p["code"].as_str()).collect::<Vec<_>>();
-    let mut codes = [list("problems"), list("notes")].concat();
-    codes.sort();
-    codes.dedup();
-    codes
 }
 
 /// Path (or pointer), fate and value of each finding.
