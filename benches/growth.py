@@ -10,6 +10,11 @@ WH = "." + "wh."
 SECRET = b"key = " + b"AKIA" + b"Q3EGRI5ZOM7KXW2T" + b"\n"
 
 
+def key(i):
+    """One of 32^4 different secrets."""
+    return b"AKIA" + b"Q3EGRI5ZOM7K" + bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[i >> 5 * j & 31] for j in range(4))
+
+
 def header(name, kind=b"0", size=0, link=b"", mode=0o644):
     name, link = [x.encode() if isinstance(x, str) else x for x in (name, link)]
     out = b""
@@ -87,6 +92,10 @@ def nested_json(n):
     return b"[" * n + b"]" * n
 
 
+def deep_keys(n):
+    return b'{"%s":' % (b"k" * (n // 100)) * 100 + json.dumps(["v"] * n).encode() + b"}" * 100
+
+
 CASES = {
     "entries": (10**6, lambda n: image([many(n, lambda i: entry("d%d/f%d" % (i % 1000, i)))])),
     "entries with a secret": (10**5, lambda n: image([many(n, lambda i: entry("f%d" % i, SECRET + b"# %d" % i))])),
@@ -109,12 +118,29 @@ CASES = {
     "climbing names": (10**6, lambda n: image([many(n, lambda i: entry("../f%d" % i))])),
     "pax headers in a row": (10**6, lambda n: image([many(n, lambda i: entry("p", b"9 a=bcde\n", b"x")) + [entry("f", SECRET)]])),
     "images that share a layer": (5000, lambda n: shared(n)),
-    "findings in one line": (10**5, lambda n: image([[entry("f", b" ".join(b"AKIA" + b"Q3EGRI5ZOM%06d" % i for i in range(n)))]])),
+    "findings in one line": (10**5, lambda n: image([[entry("f", b" ".join(key(i) for i in range(n)))]])),
     "documents nobody names": (10**5, lambda n: image([[entry("f", SECRET)]])[:-1024] + b"".join(many(n, lambda i: entry("x%d.json" % i, b'{"a":"b"}'))) + bytes(1024)),
     "members that are tars": (10**4, lambda n: image([[entry("f", SECRET)]])[:-1024] + b"".join(many(n, lambda i: entry("x%d.tar" % i, entry("g", b"x")))) + bytes(1024)),
     "depth of JSON": (10**6, lambda n: image([[entry("f", SECRET)]])[:-1024] + entry("index.json", nested_json(n)) + bytes(1024)),
     "gzip bomb (MiB)": (8000, lambda n: bomb(zeros_gz(n))),
     "zstd bomb (MiB)": (20000, lambda n: bomb(zeros_zst(n))),
+    "symlinks, listed often": (10**4, lambda n: listed([[entry("f", SECRET)], many(10**5, lambda i: entry("l%d" % i, b"", b"2", "x%d" % i))], [0] + [1] * n)),
+    "secrets, listed often": (10**4, lambda n: listed([secrets(30000)], [0] * n)),
+    "secrets and whiteouts, listed often": (10**4, lambda n: listed([secrets(30000), many(30000, lambda i: entry("%sf%d" % (WH, i)))], [0, 1] * (n // 2))),
+    "file as a layer, listed often": (10**4, lambda n: listed([b"\n".join(key(i) for i in range(30000))], [0] * n)),
+    "broken hard links, listed often": (10**4, lambda n: listed([[entry("f", SECRET)], many(10**5, lambda i: entry("l%d" % i, b"", b"1", "x%d" % i))], [0] + [1] * n)),
+    "entries, listed often": (10**4, lambda n: listed([[entry("f", SECRET)], many(10**5, lambda i: entry("l%d" % i))], [0] + [1] * n)),
+    "hard links, listed often": (10**4, lambda n: listed([[entry("f", SECRET)] + many(10**5, lambda i: entry("l%d" % i, b"", b"1", "f"))], [0] * n)),
+    "symlinks above each other": (3000, lambda n: image([many(n, lambda i: entry("a/" * i + "a", b"", b"2", "b")), many(n, lambda i: entry("a/" * i + "f", SECRET))])),
+    "values under a long key": (10**5, lambda n: image([[entry("f", SECRET)]])[:-1024] + entry("x.json", json.dumps({"k" * (10 * n): ["v"] * n}).encode()) + bytes(1024)),
+    "values under deep keys": (10**5, lambda n: image([[entry("f", SECRET)]])[:-1024] + entry("x.json", deep_keys(n)) + bytes(1024)),
+    "directories of one name": (10**6, lambda n: image([many(n, lambda i: entry(key(0).decode(), b"", b"5"))])),
+    "findings in one long name": (5 * 10**4, lambda n: image([[entry("d/" * 120000 + "f", b" ".join(key(i) for i in range(n)))]])),
+    "known values in one instruction": (10**5, lambda n: listed([[entry("f%d" % i, key(i)) for i in range(n)]], [0], [{"created_by": "RUN echo " + " ".join(key(i).decode() for i in range(n))}])),
+    "variables of one name": (10**5, lambda n: config(env=["A=%d" % i for i in range(n)], history=[{"created_by": "ENV A=x%d" % i, "empty_layer": True} for i in range(n)])),
+    "images that share a config": (3000, lambda n: sharing(n, 4 << 20)),
+    "findings of a long instruction": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN " + "x" * 10**6}])),
+    "findings of many instructions": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN x%d" % i, "empty_layer": True} for i in range(n)] + [{"created_by": "RUN y"}])),
     "file system: files": (10**6, lambda n: b"".join([entry("etc/a", SECRET)] + many(n, lambda i: entry("usr/d%d/f%d" % (i % 1000, i), b"x"))) + bytes(1024)),
 }
 
@@ -138,6 +164,34 @@ def shared(n):
         out.append(entry("%d.json" % i, json.dumps({"os": "linux", "n": i, "rootfs": {"diff_ids": [diff]}, "history": []}).encode()))
         items.append({"Config": "%d.json" % i, "RepoTags": None, "Layers": ["l"]})
     return b"".join(out) + entry("manifest.json", json.dumps(items).encode()) + bytes(1024)
+
+
+def listed(layers, order, history=()):
+    """An image that lists some of its layers often: `order` are indices into `layers`."""
+    stored = [l if isinstance(l, bytes) else b"".join(l) + bytes(1024) for l in layers]
+    diffs = ["sha256:" + hashlib.sha256(l).hexdigest() for l in stored]
+    config = {"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [diffs[i] for i in order]}, "history": list(history)}
+    item = {"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["%d" % i for i in order]}
+    members = [entry("%d" % i, l) for i, l in enumerate(stored)]
+    return b"".join(members) + entry("c.json", json.dumps(config).encode()) + entry("manifest.json", json.dumps([item]).encode()) + bytes(1024)
+
+
+def config(env, history):
+    text = {"os": "linux", "rootfs": {"diff_ids": []}, "config": {"Env": env}, "history": history}
+    return image([[entry("f", SECRET)]], text)
+
+
+def sharing(n, size):
+    """Images that share a large config, and differ in their layers."""
+    layers = [entry("f%d" % i, SECRET) + bytes(1024) for i in range(n)]
+    config = {"os": "linux", "rootfs": {"diff_ids": []}, "history": [{"created_by": "RUN " + "x" * 100, "empty_layer": True}] * (size // 130)}
+    items = [{"Config": "c.json", "RepoTags": None, "Layers": ["%d" % i]} for i in range(n)]
+    members = [entry("%d" % i, l) for i, l in enumerate(layers)]
+    return b"".join(members) + entry("c.json", json.dumps(config).encode()) + entry("manifest.json", json.dumps(items).encode()) + bytes(1024)
+
+
+def secrets(n):
+    return many(n, lambda i: entry("f%d" % i, SECRET + b"# %d" % i))
 
 
 def bomb(packed):

@@ -17,10 +17,10 @@
 //! ```no_run
 //! use pentimento::{detect::Detector, finding, image, limits::Limits, rules::RuleSet, scan, source::Source};
 //!
-//! let (detector, limits) = (Detector::new(RuleSet::builtin()?)?, Limits::default());
-//! let archive = scan::scan(Source::open("image.tar", &limits)?, &detector, &limits, 4, &scan::Progress::default())?;
+//! let (detector, limits, progress) = (Detector::new(RuleSet::builtin()?)?, Limits::default(), scan::Progress::default());
+//! let archive = scan::scan(Source::open("image.tar", &limits)?, &detector, &limits, 4, &progress)?;
 //! let mut images = image::images(&archive, &image::Selection::default());
-//! for finding in finding::assemble(&archive, &mut images, &detector) {
+//! for finding in finding::assemble(&archive, &mut images, &detector, &limits, &progress) {
 //!     println!("{} {:?} {:?}", finding.secret, finding.location, finding.state);
 //! }
 //! # Ok::<(), pentimento::Error>(())

@@ -1,5 +1,7 @@
 //! Bytes from an image as text: exact for machines, safe for people.
 
+use std::borrow::Cow;
+
 /// Exact and reversible: valid UTF-8 as it is; where there is invalid UTF-8, its bytes as `\xHH` and every backslash doubled.
 pub fn exact(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -38,6 +40,11 @@ pub fn sanitise(text: &str) -> String {
     out
 }
 
+/// At most `most` bytes of `text`, and an ellipsis where something was left out.
+pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most { text.into() } else { format!("{}…", &text[..text.floor_char_boundary(most)]).into() }
+}
+
 /// At most `most` characters of `text`, with an ellipsis where something was left out.
 pub fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -60,5 +67,6 @@ mod tests {
     fn nothing_that_moves_a_cursor_gets_through() {
         assert_eq!(sanitise("a\x1b[31m\r\nb\u{202e}c\u{9b}\u{7f}"), "a\\x1b[31m\\x0d\\nb\\u{202e}c\\x9b\\x7f");
         assert_eq!(shorten("abcdef", 4), "abc…");
+        assert_eq!([cut("aüb", 4), cut("aüb", 2)], ["aüb", "a…"]);
     }
 }

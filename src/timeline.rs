@@ -8,6 +8,7 @@ use crate::digest::ContentHash;
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::path::{Key, common, is_below, join, link_target};
 use crate::layer_scan::LayerScan;
+use crate::limits::{Effort, Exhausted};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -81,7 +82,14 @@ pub struct Lives {
     pub bound: BTreeMap<(usize, u32), (usize, u32)>,
     /// Hard links to nothing.
     pub broken: Vec<(usize, u32)>,
+    /// The first layer that was not laid over the others, for want of effort.
+    pub end: Option<usize>,
 }
+
+/// Steps for a file that comes into the view.
+const BIRTH: usize = 10;
+/// Bytes of a path that are one step.
+const STEP: usize = 64;
 
 const BY_DEVICE: &str = "an overlayfs character device stands for the deletion: engines without overlayfs do not read it so";
 const BY_XATTR: &str = "an overlayfs attribute makes the directory opaque: engines without overlayfs do not read it so";
@@ -126,30 +134,14 @@ type View<'a> = BTreeMap<Key<'a>, Node<'a>>;
 /// The lives of the entries `wanted` (by layer) in an image of `layers` (base first; `None` where a layer could not be read). Symbolic
 /// links and what hard links of higher layers lead to must be among them: without these, nothing is known of files that are reached
 /// through them.
-pub fn lives(layers: &[Option<&LayerScan>], wanted: &[Vec<u32>]) -> Lives {
+pub fn lives(layers: &[Option<&LayerScan>], wanted: &[impl AsRef<[u32]>], effort: &mut Effort) -> Lives {
     let mut lives = Lives::default();
     let mut view = View::new();
-    for (by, layer) in layers.iter().enumerate() {
+    for (by, (layer, wanted)) in layers.iter().zip(wanted).enumerate() {
         let Some(layer) = layer else { continue };
-        let bound = bind(layer, by, &view, &mut lives);
-        let touched = touched(layer, &view);
-        let through = write_through(layer, &touched, &view);
-        for key in touched {
-            change(layer, by, key, &mut view, &mut lives);
-        }
-        for &entry in wanted.get(by).map(Vec::as_slice).unwrap_or_default() {
-            born(layer, by, entry, &mut view, &mut lives);
-        }
-        for link in bound {
-            born(layer, by, link, &mut view, &mut lives);
-            if let Some(alive) = view.get(&Key(layer.path(link))).and_then(Node::file) {
-                alive.doubt.set(Some(LOWER_LINK));
-            }
-        }
-        for path in through {
-            if let Some(alive) = view.get(&Key(path)).and_then(Node::file) {
-                alive.doubt.set(alive.doubt.get().or(Some(BELOW_LINK)));
-            }
+        if lay(layer, by, wanted.as_ref(), &mut view, &mut lives, effort).is_err() {
+            lives.end = Some(by);
+            break;
         }
     }
     for (_, node) in view {
@@ -158,11 +150,46 @@ pub fn lives(layers: &[Option<&LayerScan>], wanted: &[Vec<u32>]) -> Lives {
     lives
 }
 
+/// Lays one layer over the view.
+fn lay<'a>(
+    layer: &'a LayerScan,
+    by: usize,
+    wanted: &[u32],
+    view: &mut View<'a>,
+    lives: &mut Lives,
+    effort: &mut Effort,
+) -> Result<(), Exhausted> {
+    effort.spend(1)?;
+    let bound = bind(layer, by, view, lives, effort)?;
+    let touched = touched(layer, view, effort)?;
+    let through = write_through(layer, &touched, view, effort)?;
+    for key in touched {
+        effort.spend(1)?;
+        change(layer, by, key, view, lives);
+    }
+    for &entry in wanted {
+        born(layer, by, entry, view, lives, effort)?;
+    }
+    for link in bound {
+        born(layer, by, link, view, lives, effort)?;
+        if let Some(alive) = view.get(&Key(layer.path(link))).and_then(Node::file) {
+            alive.doubt.set(Some(LOWER_LINK));
+        }
+    }
+    for path in through {
+        if let Some(alive) = view.get(&Key(path)).and_then(Node::file) {
+            alive.doubt.set(alive.doubt.get().or(Some(BELOW_LINK)));
+        }
+    }
+    Ok(())
+}
+
 /// Binds the hard links of `layer` whose files are in the view. What a link leads to is always asked for, so that what is not in the
 /// view does not exist.
-fn bind<'a>(layer: &LayerScan, by: usize, view: &View<'a>, lives: &mut Lives) -> Vec<u32> {
+fn bind(layer: &LayerScan, by: usize, view: &View, lives: &mut Lives, effort: &mut Effort) -> Result<Vec<u32>, Exhausted> {
     let mut bound = Vec::new();
     for link in layer.unbound() {
+        effort.spend(BIRTH)?;
         let target = layer.target(link);
         let real = real_path(view, target);
         let alive = view.get(&Key(target)).or_else(|| view.get(&Key(real.as_deref()?)));
@@ -179,13 +206,14 @@ fn bind<'a>(layer: &LayerScan, by: usize, view: &View<'a>, lives: &mut Lives) ->
             None => lives.broken.push((by, link)),
         }
     }
-    bound
+    Ok(bound)
 }
 
 /// The files of the view that `layer` may change: those that its entries name, or all, whichever are fewer.
-fn touched<'a>(layer: &'a LayerScan, view: &View<'a>) -> Vec<Key<'a>> {
+fn touched<'a>(layer: &'a LayerScan, view: &View<'a>, effort: &mut Effort) -> Result<Vec<Key<'a>>, Exhausted> {
+    effort.spend(view.len().min(layer.len()))?;
     if view.len() <= layer.len() {
-        return view.keys().copied().collect();
+        return Ok(view.keys().copied().collect());
     }
     let mut touched = Vec::new();
     // Of nested directories, the outermost tells all.
@@ -202,7 +230,7 @@ fn touched<'a>(layer: &'a LayerScan, view: &View<'a>) -> Vec<Key<'a>> {
     }
     touched.sort_unstable();
     touched.dedup();
-    touched
+    Ok(touched)
 }
 
 /// The files of the view whose path is above `path`: no directories, so there is hardly ever one.
@@ -241,13 +269,14 @@ fn real_path(view: &View, path: &[u8]) -> Option<Vec<u8>> {
 
 /// Symbolic links of the view under which `layer` has entries: engines without overlayfs write where they lead. Marks what is there,
 /// and returns the paths that the layer puts.
-fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>) -> Vec<&'a [u8]> {
+fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>, effort: &mut Effort) -> Result<Vec<&'a [u8]>, Exhausted> {
     let mut puts = Vec::new();
     for link in touched {
         if view.get(link).is_none_or(|node| node.link().is_none()) || layer.put(link.0).is_some() {
             continue;
         }
         for path in layer.below(link.0).map(|entry| layer.path(entry)) {
+            effort.spend(1 + path.len() / STEP)?;
             let real = real_path(view, path);
             if let Some(alive) = real.as_ref().and_then(|real| view.get(&Key(real))?.file()) {
                 alive.doubt.set(Some(THROUGH));
@@ -255,7 +284,7 @@ fn write_through<'a>(layer: &'a LayerScan, touched: &[Key<'a>], view: &View<'a>)
             puts.push(path);
         }
     }
-    puts
+    Ok(puts)
 }
 
 /// What `layer` does to one file of the view.
@@ -279,8 +308,16 @@ fn change<'a>(layer: &LayerScan, by: usize, key: Key<'a>, view: &mut View<'a>, l
 }
 
 /// Adds an entry of `layer` to the view.
-fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, lives: &mut Lives) {
+fn born<'a>(
+    layer: &'a LayerScan,
+    by: usize,
+    entry: u32,
+    view: &mut View<'a>,
+    lives: &mut Lives,
+    effort: &mut Effort,
+) -> Result<(), Exhausted> {
     let (path, record) = (layer.path(entry), layer.entry(entry));
+    effort.spend(if record.kind == ChangeKind::Put(FileType::Symlink) { 1 } else { BIRTH })?;
     let never = match record.kind {
         ChangeKind::Put(_) if record.superseded => Some((Fate::Superseded, Some(TWICE))),
         ChangeKind::Put(_) => None,
@@ -289,8 +326,9 @@ fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, li
     };
     if let Some((fate, engine_dependent)) = never {
         lives.of.insert((by, entry), Life { fate, rewritten_in: Vec::new(), engine_dependent });
-        return;
+        return Ok(());
     }
+    effort.spend(layer.at(path).len())?;
     let doubt = layer.whited_out_later(path, entry).then_some(BOTH).or(layer.links_above(path).then_some(BELOW_LINK));
     if record.kind == ChangeKind::Put(FileType::Symlink) {
         let told = layer.hits_of(entry).next().map(|_| (by, entry));
@@ -303,6 +341,7 @@ fn born<'a>(layer: &'a LayerScan, by: usize, entry: u32, view: &mut View<'a>, li
         let (versions, content, doubt) = (vec![(by, entry)], record.content, Cell::new(doubt));
         view.insert(Key(path), Node::File(Box::new(Alive { versions, rewritten_in: Vec::new(), content, doubt })));
     }
+    Ok(())
 }
 
 /// The end of a file: the lives of all its versions.

@@ -31,6 +31,10 @@ pub struct LimitArgs {
     /// The most manifests, images and indexes of one archive [default: 10000]
     #[arg(long, value_name = "N")]
     max_manifests: Option<usize>,
+    /// Steps of laying layers over each other, besides 20 for each entry: for images that list large layers again and again
+    /// [default: 20000000]
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
     /// Stop after so long (90, 90s, 5m, 1h), report what was found so far, and say that it is not all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -49,6 +53,7 @@ impl LimitArgs {
             json: self.max_json.unwrap_or(default.json),
             layers: self.max_layers.unwrap_or(default.layers),
             manifests: self.max_manifests.unwrap_or(default.manifests),
+            steps: self.max_steps.unwrap_or(default.steps),
         }
     }
 }

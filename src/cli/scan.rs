@@ -198,7 +198,7 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     if images.images.is_empty() && !stopped && (!layers || args.platform.is_some()) {
         bail!("{target}: {}", nothing_readable(args, &archive, &images));
     }
-    let findings = finding::assemble(&archive, &mut images, detector);
+    let findings = finding::assemble(&archive, &mut images, detector, &limits, &progress);
     Ok(Scanned { target: target.to_owned(), archive, images, findings })
 }
 

@@ -8,11 +8,13 @@ use crate::error::{Code, Problem};
 use crate::image::{Image, Kind};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer_scan::{FileHit, LayerScan, Place};
+use crate::limits::{Effort, Exhausted, Limits};
 use crate::rules::Confidence;
 use crate::secret::Secret;
 use crate::timeline::{Fate, Life, Lives, lives};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// Visible copies of a file that are named.
 const MOST_COPIES: usize = 20;
@@ -28,16 +30,23 @@ pub struct Files<'a> {
     archive: &'a Archive,
     /// By blob, the entries whose lives must be known. What images share is looked at once.
     wanted: HashMap<Option<usize>, Vec<u32>>,
+    /// By blob, what the files of a layer hold.
+    held: HashMap<Option<usize>, HashSet<Held<'a>>>,
+    /// By blob, the hard links to files with matches in the same layer.
+    links: HashMap<Option<usize>, HashMap<u32, Vec<u32>>>,
     /// Layers of images that something names: orphans share them, and have nothing to add.
     named: HashSet<usize>,
+    /// For laying layers over each other, and for going through their matches.
+    laying: Effort<'a>,
+    telling: Effort<'static>,
 }
 
 /// A layer that can be asked, and the blob it is in (none where it is the archive itself).
 type Scan<'a> = (Option<usize>, &'a LayerScan);
 
 impl<'a> Files<'a> {
-    /// The files that matter for these images.
-    pub fn new(archive: &'a Archive, images: &[Image]) -> Files<'a> {
+    /// The files that matter for these images. `stop` ends the work early when it is not 0.
+    pub fn new(archive: &'a Archive, images: &[Image], limits: &Limits, stop: &'a AtomicUsize) -> Files<'a> {
         let mut scans: HashMap<Option<usize>, &LayerScan> = HashMap::new();
         for image in images {
             scans.extend(scans_of(archive, image).into_iter().flatten());
@@ -64,40 +73,67 @@ impl<'a> Files<'a> {
             (*blob, scan.entries().filter(matters).map(|(index, _)| index).collect())
         });
         let named = images.iter().filter(|image| !image.orphan).flat_map(|image| image.layers.iter().filter_map(|layer| layer.blob));
-        Files { archive, wanted: wanted.collect(), named: named.collect() }
+        let held = |scan: &'a LayerScan| scan.hits.iter().map(|hit| (hit.entry, &hit.place, hit.found.rule, &hit.found.secret)).collect();
+        let entries = all().map(|scan| scan.len()).sum();
+        Files {
+            archive,
+            wanted: wanted.collect(),
+            held: scans.iter().map(|(blob, scan)| (*blob, held(scan))).collect(),
+            links: scans.iter().map(|(blob, scan)| (*blob, links_to_matches(scan))).collect(),
+            named: named.collect(),
+            laying: Effort::new(limits, entries, stop),
+            telling: Effort::regardless(limits, entries),
+        }
     }
 
     /// The findings in the layers of one image, and what is odd about its files.
-    pub fn in_layers(&self, index: usize, image: &Image) -> (Vec<Finding>, Problems) {
+    pub fn in_layers(&mut self, index: usize, image: &Image) -> (Vec<Finding>, Problems) {
         let layers = scans_of(self.archive, image);
         let lives = self.lives(image, &layers);
-        let all = |scan: &'a LayerScan| scan.hits.iter().map(|hit| (hit.entry, &hit.place, hit.found.rule, &hit.found.secret)).collect();
-        let held = layers.iter().flatten().map(|(blob, scan)| (*blob, *scan)).collect::<HashMap<_, _>>();
-        let held = held.into_iter().map(|(blob, scan)| (blob, all(scan))).collect();
         let artifact = matches!(image.kind, Kind::Artifact(_));
         // What an orphan shares with an image that something names is told there.
         let told = if image.orphan { Some(&self.named) } else { None };
-        let one = OneImage { archive: self.archive, index, artifact, layers: &layers, told, held, lives: &lives };
-        let mut findings = one.findings();
+        let one =
+            OneImage { archive: self.archive, index, artifact, layers: &layers, told, held: &self.held, links: &self.links, lives: &lives };
+        let mut problems = broken_links(&layers, &lives);
+        let mut findings = Vec::new();
+        if one.findings(&mut findings, &mut self.telling).is_err() {
+            let message = "so many layers repeat so many matches that not all were gone through (--max-steps): some findings are left out";
+            problems.push((None, Problem::new(Code::LimitReached, message)));
+        }
         if image.kind == Kind::FileSystem {
             findings.extend(one.nested());
         }
         findings.extend(one.plain_layers(image));
-        (findings, broken_links(&layers, &lives))
+        if let Some(end) = lives.end {
+            let (code, why) = if self.laying.is_stopped() {
+                (Code::Interrupted, "the scan was stopped")
+            } else {
+                (Code::LimitReached, "the images of this archive list too much again and again (--max-steps)")
+            };
+            problems.push((Some(end), Problem::new(code, format!("{why}: what this layer and the next did to files is not known"))));
+            for finding in &mut findings {
+                if matches!(finding.state, State::File(Fate::Present | Fate::Hidden)) {
+                    finding.reasons.push("not all layers were laid over each other: what became of it is not known".into());
+                }
+            }
+        }
+        (findings, problems)
     }
 
-    fn lives(&self, image: &Image, layers: &[Option<Scan>]) -> Lives {
+    fn lives(&mut self, image: &Image, layers: &[Option<Scan>]) -> Lives {
         let scans: Vec<Option<&LayerScan>> = layers.iter().map(|layer| layer.map(|(_, scan)| scan)).collect();
-        let wanted: Vec<Vec<u32>> =
-            layers.iter().map(|layer| layer.and_then(|(blob, _)| self.wanted.get(&blob)).cloned().unwrap_or_default()).collect();
+        let of = |layer: &Option<Scan>| layer.and_then(|(blob, _)| self.wanted.get(&blob)).map(Vec::as_slice).unwrap_or_default();
+        let wanted: Vec<&[u32]> = layers.iter().map(of).collect();
         if !matches!(image.kind, Kind::Artifact(_)) {
-            return lives(&scans, &wanted);
+            return lives(&scans, &wanted, &mut self.laying);
         }
         // The blobs of an artifact stand beside each other: none hides another.
         let mut all = Lives::default();
         for (layer, (scan, wanted)) in scans.iter().zip(&wanted).enumerate() {
-            let own = lives(&[*scan], std::slice::from_ref(wanted));
+            let own = lives(&[*scan], &[wanted], &mut self.laying);
             all.of.extend(own.of.into_iter().map(|((_, entry), life)| ((layer, entry), life)));
+            all.end = all.end.or(own.end.map(|_| layer));
         }
         all
     }
@@ -144,8 +180,9 @@ struct OneImage<'a> {
     layers: &'a [Option<Scan<'a>>],
     /// Blobs whose findings are told elsewhere.
     told: Option<&'a HashSet<usize>>,
-    /// By blob, what the files of a layer hold.
-    held: HashMap<Option<usize>, HashSet<Held<'a>>>,
+    /// See [`Files`].
+    held: &'a HashMap<Option<usize>, HashSet<Held<'a>>>,
+    links: &'a HashMap<Option<usize>, HashMap<u32, Vec<u32>>>,
     lives: &'a Lives,
 }
 
@@ -153,54 +190,52 @@ struct OneImage<'a> {
 type Held<'a> = (u32, &'a Place, usize, &'a Secret);
 
 impl OneImage<'_> {
-    fn findings(&self) -> Vec<Finding> {
+    fn findings(&self, findings: &mut Vec<Finding>, effort: &mut Effort) -> Result<(), Exhausted> {
         let copies = self.copies();
         let lower = self.names_in_other_layers();
-        let mut findings = Vec::new();
         // Versions of files that are rewrites of an earlier one: they are told there.
         let mut rewrites: HashSet<(usize, u32, usize, &Secret)> = HashSet::new();
         let mut paths: HashMap<(usize, u32), Arc<[u8]>> = HashMap::new();
         let mut followed = Followed::new();
-        for (layer, scan) in self.layers.iter().enumerate().filter_map(|(layer, scan)| Some((layer, (*scan)?.1))) {
-            let blob = self.layers[layer].and_then(|(blob, _)| blob);
+        for (home, (blob, scan)) in self.layers.iter().enumerate().filter_map(|(layer, scan)| Some((layer, (*scan)?))) {
             if blob.is_some_and(|blob| self.told.is_some_and(|told| told.contains(&blob))) {
                 continue;
             }
-            let same = other_names(scan);
+            let same = self.links.get(&blob);
             let mut said: HashSet<(usize, u32, &Place, usize, &Secret)> = HashSet::new();
             for hit in surest_first(&scan.hits) {
-                if findings.len() > MOST {
-                    return findings;
-                }
                 let (rule, secret) = (hit.found.rule, &hit.found.secret);
-                let links = same.get(&hit.entry).into_iter().flatten().map(|entry| (layer, *entry));
-                let lower = lower.get(&(layer, hit.entry)).into_iter().flatten().copied();
-                let others = links.chain(lower).filter(|_| hit.place == Place::Content);
-                let (home_layer, file) = (layer, hit.entry);
-                for (layer, entry) in [(layer, hit.entry)].into_iter().chain(others) {
-                    let in_content = hit.place == Place::Content;
+                let in_content = hit.place == Place::Content;
+                let links = same.and_then(|same| same.get(&hit.entry)).into_iter().flatten().map(|entry| (home, *entry));
+                let lower = lower.get(&(home, hit.entry)).into_iter().flatten().copied();
+                let others = links.chain(lower).filter(|_| in_content);
+                for (layer, entry) in [(home, hit.entry)].into_iter().chain(others) {
+                    effort.spend(1)?;
+                    if findings.len() > MOST {
+                        return Ok(());
+                    }
                     if !said.insert((layer, entry, &hit.place, rule, secret))
                         || in_content && rewrites.contains(&(layer, entry, rule, secret))
                     {
                         continue;
                     }
-                    let (Some((_, home)), Some((blob, _))) = (self.layers[layer], self.layers[home_layer]) else { continue };
-                    let path = paths.entry((layer, entry)).or_insert_with(|| home.path(entry).into()).clone();
+                    let Some((_, scan)) = self.layers[layer] else { continue };
+                    let path = paths.entry((layer, entry)).or_insert_with(|| scan.path(entry).into()).clone();
                     let life = self.life(layer, entry, hit, &mut followed);
                     for later in &life.rewritten_in {
                         rewrites
                             .extend(self.layers[*later].and_then(|(_, scan)| scan.put(&path)).map(|entry| (*later, entry, rule, secret)));
                     }
-                    let mut finding =
-                        finding(&hit.found, Some(self.index), place(hit, Some(layer), blob, file, path.clone()), State::File(life.fate));
-                    finding.also_visible = visible_copies(&copies, home.entry(entry).content.filter(|_| in_content), &path);
+                    let location = place(hit, Some(layer), blob, hit.entry, path.clone());
+                    let mut finding = finding(&hit.found, Some(self.index), location, State::File(life.fate));
+                    finding.also_visible = visible_copies(&copies, scan.entry(entry).content.filter(|_| in_content), &path);
                     finding.rewritten_in = life.rewritten_in;
                     finding.engine_dependent = life.engine_dependent;
                     findings.push(finding);
                 }
             }
         }
-        findings
+        Ok(())
     }
 
     /// What became of the place of a match in this entry.
@@ -301,6 +336,9 @@ impl OneImage<'_> {
                 continue;
             }
             let member = self.archive.blobs[blob].member;
+            if findings.len() > MOST {
+                break;
+            }
             for hit in self.archive.members.hits_of(member).filter(|hit| hit.place == Place::Content) {
                 let fate = if self.artifact { Fate::Present } else { Fate::Hidden };
                 let mut location = place(hit, Some(layer), None, member, Arc::from(self.archive.members.path(member)));
@@ -321,7 +359,7 @@ pub fn surest_first(hits: &[FileHit]) -> impl Iterator<Item = &FileHit> {
 }
 
 /// Per file with matches, the hard links to it in its layer.
-fn other_names(scan: &LayerScan) -> HashMap<u32, Vec<u32>> {
+fn links_to_matches(scan: &LayerScan) -> HashMap<u32, Vec<u32>> {
     let wanted: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
     let mut names: HashMap<u32, Vec<u32>> = HashMap::new();
     if !wanted.is_empty() {

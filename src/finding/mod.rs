@@ -9,7 +9,9 @@ use crate::error::{Code, Problem};
 use crate::image::Images;
 use crate::image::metadata::{self, Kind};
 use crate::layer_scan::{FileHit, Place};
+use crate::limits::Limits;
 use crate::rules::{Confidence, RuleSet};
+use crate::scan::Progress;
 use crate::secret::Secret;
 use crate::timeline::Fate;
 use files::{Files, place, position, surest_first};
@@ -75,7 +77,7 @@ pub enum Location {
         /// The step of the history.
         step: Option<usize>,
         /// What it is called.
-        name: String,
+        name: Arc<str>,
         /// Line, column and offset in the text there.
         at: Position,
     },
@@ -129,12 +131,13 @@ impl Finding {
 /// The most findings of one archive: what images share is told for each of them, and hostile ones share as much as they like.
 const MOST: usize = 200_000;
 
-/// All findings, of every confidence, in a stable order. What comes to light on the way is added to the problems of `images`.
-pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector) -> Vec<Finding> {
+/// All findings, of every confidence, in a stable order. What comes to light on the way is added to the problems of `images`: also
+/// that `progress` said that the scan is to end, or that it took too many steps.
+pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector, limits: &Limits, progress: &Progress) -> Vec<Finding> {
     let rules = detector.rules();
     let mut findings = Vec::new();
     let mut told = HashSet::new();
-    let files = Files::new(archive, &images.images);
+    let mut files = Files::new(archive, &images.images, limits, &progress.stop);
     for (index, image) in images.images.iter_mut().enumerate() {
         if findings.len() > MOST {
             let message = format!("more than {MOST} findings: those of this image and the next are left out");
@@ -142,13 +145,14 @@ pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector) -> 
             break;
         }
         let from = findings.len();
-        let (found, problems) = files.in_layers(index, image);
-        findings.extend(found);
+        let (mut found, problems) = files.in_layers(index, image);
         image.problems.extend(problems);
-        if findings.len() - from > MOST {
+        if found.len() > MOST {
+            found.truncate(MOST);
             let message = format!("more than {MOST} findings in the layers of this image: the others are left out");
             image.problems.push((None, Problem::new(Code::LimitReached, message)));
         }
+        findings.extend(found);
         let values = KnownValues::of(&findings[from..]);
         let texts = metadata::of_image(archive, image, &mut told);
         findings.extend(in_texts(texts, Some(index), detector, &mut Seen::default(), &values));
@@ -200,7 +204,7 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
     // `Config` holds `container_config` and other repetitions: it is looked at last, and tells only what is new.
     let (last, first): (Vec<_>, Vec<_>) = texts
         .into_iter()
-        .partition(|t| matches!(t.kind, Kind::Config | Kind::Document | Kind::V1Config) || t.pointer.starts_with("/container_config"));
+        .partition(|t| matches!(t.kind, Kind::Config | Kind::Document | Kind::V1Config) || t.way.root() == Some("container_config"));
     let mut findings = Vec::new();
     for (texts, repeats) in [(first, false), (last, true)] {
         for text in texts {
@@ -221,9 +225,9 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
                 let location = Location::Metadata {
                     kind: text.kind,
                     blob: text.blob,
-                    pointer: text.pointer.clone(),
+                    pointer: text.way.pointer(),
                     step: text.step,
-                    name: text.name.clone(),
+                    name: text.name(),
                     at: position(&found),
                 };
                 findings.push(finding(&found, image, location, State::Config { historic: text.historic }));
@@ -292,18 +296,28 @@ fn hidden(hit: &FileHit, blob: Option<usize>, path: &[u8], reason: &'static str)
 
 // ---- order and identity ------------------------------------------------------------------------------------------------------------
 
+/// So many bytes of a path enter the order and the ids: no file system has longer ones, and a file may hold many findings.
+const LONGEST: usize = 4096;
+
+fn begin(path: &[u8]) -> &[u8] {
+    &path[..path.len().min(LONGEST)]
+}
+
 /// The worst first: by severity, confidence, then by place.
 fn sort(findings: &mut [Finding], rules: &RuleSet) {
-    findings.sort_by_cached_key(|f| {
+    fn key<'a>(f: &'a Finding, rules: &'a RuleSet) -> impl Ord + 'a {
+        let rule = &rules.rules()[f.rule];
         let place = match &f.location {
-            Location::File { layer, path, at, inner, .. } => (0, layer.unwrap_or(usize::MAX), path.clone(), inner.clone(), at.offset),
+            Location::File { layer, path, at, inner, .. } => {
+                (0, layer.unwrap_or(usize::MAX), begin(path), inner.as_deref().map(begin), at.offset)
+            }
             Location::Metadata { kind, pointer, at, step, .. } => {
-                (1 + *kind as usize, step.unwrap_or(0), pointer.as_bytes().into(), None, at.offset)
+                (1 + *kind as usize, step.unwrap_or(0), pointer.as_bytes(), None, at.offset)
             }
         };
-        let worst = std::cmp::Reverse((rules.rules()[f.rule].severity, f.confidence));
-        (worst, f.image.unwrap_or(usize::MAX), rules.rules()[f.rule].id.clone(), place)
-    });
+        (std::cmp::Reverse((rule.severity, f.confidence)), f.image.unwrap_or(usize::MAX), &rule.id, place)
+    }
+    findings.sort_by(|a, b| key(a, rules).cmp(&key(b, rules)));
 }
 
 /// Key of the hash through which secrets enter ids. It is public: ids are for comparing, not for hiding.
@@ -329,9 +343,9 @@ fn base_id(finding: &Finding, rule: &str) -> String {
     part(finding.secret.reveal());
     match &finding.location {
         Location::File { path, xattr, inner, .. } => {
-            part(path);
+            part(begin(path));
             if let Some(inner) = inner {
-                part(inner);
+                part(begin(inner));
             }
             part(xattr.as_deref().unwrap_or_default().as_bytes());
         }

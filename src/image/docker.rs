@@ -48,13 +48,8 @@ fn image(gathering: &mut Gathering, item: &Value, manifest: usize) {
         };
         gathering.problem(Code::BlobMissing, format!("the config {} {state}", crate::text::sanitise(config_name)));
     }
-    let listed = json::list(json::get(item, "Layers")).iter().map(|layer| {
-        let name = layer.as_str().unwrap_or_default();
-        let resolved = archive.resolve(name);
-        let missing = resolved.as_ref().err().copied();
-        Listed { name: name.to_owned(), blob: resolved.ok().and_then(|blobs| blobs.last().copied()), missing, ..Listed::default() }
-    });
-    let mut image = gathering.assemble(config, listed.collect());
+    let layers = json::list(json::get(item, "Layers")).iter().map(|layer| Listed::named(archive, layer.as_str().unwrap_or_default()));
+    let mut image = gathering.assemble(config, layers.collect());
     if let Some(problem) = config.and_then(|blob| misnamed(config_name, &archive.blobs[blob].stored)) {
         image.problems.push((None, problem));
     }

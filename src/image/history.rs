@@ -3,6 +3,7 @@
 use super::json;
 use serde_json::Value;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One entry of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Attributions {
 }
 
 /// The entries of `config.history`.
-pub fn steps(config: &Value) -> Vec<Step> {
+pub fn steps(config: &Value) -> Arc<[Step]> {
     let step = |entry: &Value| Step {
         instruction: instruction(json::text(entry, "created_by").unwrap_or_default(), json::text(entry, "comment").unwrap_or_default()),
         empty: json::get(entry, "empty_layer").and_then(Value::as_bool).unwrap_or(false),

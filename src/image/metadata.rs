@@ -2,9 +2,12 @@
 
 use super::{Image, history, json};
 use crate::archive::Archive;
+use crate::text::cut;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// What kind of text it is: the `location.kind` of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,23 +58,61 @@ impl Kind {
     }
 }
 
+/// The way to a value in a document. What stands below a key shares it: keys may be long, and values many.
+#[derive(Debug, Clone, Default)]
+pub struct Way(Option<Rc<(Way, String)>>);
+
+/// Pointers, and names that are made from them, are cut where they are longer. In bytes.
+const LONGEST: usize = 4096;
+
+impl Way {
+    fn to(&self, part: impl Into<String>) -> Way {
+        Way(Some(Rc::new((self.clone(), part.into()))))
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        let mut parts: Vec<&str> =
+            std::iter::successors(self.0.as_deref(), |(above, _)| above.0.as_deref()).map(|(_, part)| &**part).collect();
+        parts.reverse();
+        parts
+    }
+
+    /// The outermost key.
+    pub fn root(&self) -> Option<&str> {
+        self.parts().first().copied()
+    }
+
+    /// As a JSON pointer (RFC 6901).
+    pub fn pointer(&self) -> String {
+        let escaped = self.parts().into_iter().map(|part| format!("/{}", cut(part, LONGEST).replace('~', "~0").replace('/', "~1")));
+        cut(&escaped.collect::<String>(), LONGEST).into_owned()
+    }
+}
+
 /// A text and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Text {
     /// What kind.
     pub kind: Kind,
     /// The document.
     pub blob: usize,
     /// Where in the document.
-    pub pointer: String,
+    pub way: Way,
     /// For entries of the history, the step.
     pub step: Option<usize>,
-    /// What it is called there, for an id that outlives a rebuild: a variable's name, a label's key, an instruction.
-    pub name: String,
+    /// What it is called, if not after the way to it: see [`Text::name`].
+    called: Option<Arc<str>>,
     /// What is searched. Of a map it is `key=value`.
     pub text: String,
     /// A later step overrode it.
     pub historic: bool,
+}
+
+impl Text {
+    /// What it is called there, for an id that outlives a rebuild: a variable's name, a label's key, an instruction.
+    pub fn name(&self) -> Arc<str> {
+        self.called.clone().unwrap_or_else(|| cut(&self.way.parts().join("/"), LONGEST).into())
+    }
 }
 
 /// The texts of the image's config and other documents, of those that `told` does not name yet: images share documents.
@@ -94,12 +135,12 @@ pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
 fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text> {
     let has = |key| json::get(document, key).is_some();
     let env = json::list(json::get(document, "config").and_then(|config| json::get(config, "Env")));
-    let env: Vec<&str> = env.iter().filter_map(Value::as_str).collect();
+    let env: HashMap<&str, &str> = env.iter().filter_map(|variable| variable.as_str()?.split_once('=')).collect();
     let v1 = !has("rootfs") && has("id") && (has("config") || has("container_config") || has("parent"));
     let mut texts = Vec::new();
     for leaf in leaves(document) {
         let decoded = decoded(&leaf.value);
-        let annotation = leaf.path.iter().any(|part| part == "annotations");
+        let annotation = leaf.way.parts().contains(&"annotations");
         let made = if v1 {
             Text { kind: Kind::V1Config, ..config_text(leaf, blob, steps, &env) }
         } else if has("rootfs") {
@@ -131,8 +172,8 @@ fn attestation_text(leaf: Leaf, blob: usize) -> Text {
     let argument = leaf.key.and_then(|key| key.strip_prefix("build-arg:"));
     match argument {
         Some(name) => {
-            let (name, assignment) = (name.to_owned(), format!("{name}={}", leaf.value));
-            Text { name, text: assignment, ..text(leaf, blob, Kind::Attestation) }
+            let (called, assignment) = (Some(cut(name, LONGEST).into()), named(name, &leaf.value));
+            Text { called, text: assignment, ..text(leaf, blob, Kind::Attestation) }
         }
         None => text(leaf, blob, Kind::Attestation),
     }
@@ -143,66 +184,64 @@ const LONG_KEY: usize = 16;
 
 /// A string in a document.
 struct Leaf<'a> {
-    path: Vec<String>,
+    way: Way,
     /// A number stands there as its digits.
     value: Cow<'a, str>,
     /// The key, where the string is a value of a map; the option in front of it, where it is an option's value.
     key: Option<&'a str>,
 }
 
-impl Leaf<'_> {
-    fn pointer(&self) -> String {
-        self.path.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
-    }
-}
-
 /// All strings of a document, keys of maps that stand for themselves (`Volumes`) included. Depth is bounded by the parser.
 fn leaves(document: &Value) -> Vec<Leaf<'_>> {
     let mut found = Vec::new();
-    collect(document, &mut Vec::new(), None, &mut found);
+    collect(document, &Way::default(), None, &mut found);
     found
 }
 
-fn collect<'a>(value: &'a Value, path: &mut Vec<String>, key: Option<&'a str>, found: &mut Vec<Leaf<'a>>) {
+fn collect<'a>(value: &'a Value, way: &Way, key: Option<&'a str>, found: &mut Vec<Leaf<'a>>) {
     match value {
-        Value::String(text) => found.push(Leaf { path: path.clone(), value: text.into(), key }),
+        Value::String(text) => found.push(Leaf { way: way.clone(), value: text.into(), key }),
         // One without a name is no secret that anybody could tell.
-        Value::Number(number) if key.is_some() => found.push(Leaf { path: path.clone(), value: number.to_string().into(), key }),
+        Value::Number(number) if key.is_some() => found.push(Leaf { way: way.clone(), value: number.to_string().into(), key }),
         Value::Array(items) => {
             let mut before: Option<&str> = None;
             for (index, item) in items.iter().enumerate() {
-                path.push(index.to_string());
                 // `["--password", "x"]`: the option is what the value is called.
-                collect(item, path, before.filter(|word| word.starts_with('-') && !word.contains('=')), found);
-                path.pop();
+                let option = before.filter(|word| word.starts_with('-') && !word.contains('='));
+                collect(item, &way.to(index.to_string()), option, found);
                 before = item.as_str();
             }
         }
         Value::Object(map) => {
             for (name, item) in map {
-                path.push(name.clone());
+                let way = way.to(name);
                 // `Volumes` has its values in its keys; elsewhere too, a long key may be more than a name.
                 if item.as_object().is_some_and(serde_json::Map::is_empty) || name.len() >= LONG_KEY {
-                    found.push(Leaf { path: path.clone(), value: name.into(), key: None });
+                    found.push(Leaf { way: way.clone(), value: name.into(), key: None });
                 }
-                collect(item, path, Some(name), found);
-                path.pop();
+                collect(item, &way, Some(name), found);
             }
         }
         _ => {}
     }
 }
 
-fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
-    let text = match leaf.key {
-        Some(key) if !leaf.value.trim_end().contains('\n') => format!("{key}={}", leaf.value),
-        _ => leaf.value.to_string(),
-    };
-    Text { kind, blob, pointer: leaf.pointer(), step: None, name: leaf.path.join("/"), text, historic: false }
+/// An assignment. Of a name that is longer than names are, the end.
+fn named(name: &str, value: &str) -> String {
+    const MOST: usize = 256;
+    format!("{}={value}", &name[name.ceil_char_boundary(name.len().saturating_sub(MOST))..])
 }
 
-fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &[&str]) -> Text {
-    let parts: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
+fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
+    let text = match leaf.key {
+        Some(key) if !leaf.value.trim_end().contains('\n') => named(key, &leaf.value),
+        _ => leaf.value.into_owned(),
+    };
+    Text { kind, blob, way: leaf.way, step: None, called: None, text, historic: false }
+}
+
+fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &HashMap<&str, &str>) -> Text {
+    let parts = leaf.way.parts();
     let kind = match parts[..] {
         ["history", ..] => Kind::History,
         [_, "Env", _] => Kind::Env,
@@ -213,16 +252,16 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &[&str]) -
         [_, "OnBuild", _] => Kind::OnBuild,
         _ => Kind::Config,
     };
-    let step = leaf.path.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
+    let step = parts.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
     let value = leaf.value.clone();
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.trim_end().contains('\n');
     let of_map =
         of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_string(), ..text(leaf, blob, kind) } };
     match kind {
-        Kind::Env => made.name = value.split('=').next().unwrap_or_default().to_owned(),
+        Kind::Env => made.called = value.split('=').next().map(|name| cut(name, LONGEST).into()),
         Kind::History => {
-            made.name = step.and_then(|i: usize| steps.get(i)).map(|s| s.instruction.clone()).unwrap_or_default();
+            made.called = Some(step.and_then(|i: usize| steps.get(i)).map(|s| cut(&s.instruction, LONGEST).into()).unwrap_or_default());
             made.step = step;
             made.historic = overridden(&value, env);
         }
@@ -232,10 +271,10 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &[&str]) -
 }
 
 /// An `ENV` of the history that the final configuration no longer has.
-fn overridden(created_by: &str, env: &[&str]) -> bool {
+fn overridden(created_by: &str, env: &HashMap<&str, &str>) -> bool {
     let instruction = history::instruction(created_by, "");
     let Some(assignments) = instruction.strip_prefix("ENV ") else { return false };
     let Some((name, value)) = assignments.split_once('=') else { return false };
     let value = value.trim_matches('"');
-    !env.iter().any(|now| now.split_once('=').is_some_and(|(n, v)| n == name && (v == value || value.starts_with(v) && !v.is_empty())))
+    !env.get(name).is_some_and(|now| *now == value || value.starts_with(now) && !now.is_empty())
 }

@@ -18,6 +18,7 @@ use history::{Attribution, Step};
 use platform::Platform;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What an image is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,8 +49,8 @@ pub struct Image {
     pub config_digest: Option<Digest>,
     /// Base first.
     pub layers: Vec<Layer>,
-    /// The config's history.
-    pub steps: Vec<Step>,
+    /// The config's history. Images may share a config, and it may be long.
+    pub steps: Arc<[Step]>,
     /// Documents that belong to the image and are no config: manifests, v1 configs, attestations.
     pub documents: Vec<usize>,
     /// What does not fit.
@@ -88,7 +89,7 @@ pub struct Selection {
 }
 
 /// Layers of all images together: an archive can name the same layer as often as it likes.
-const MAX_LAYERS_OF_ALL: usize = 200_000;
+const MAX_LAYERS_OF_ALL: usize = 500_000;
 
 /// A layer as a manifest lists it.
 #[derive(Default)]
@@ -103,6 +104,17 @@ struct Listed {
     media_type: String,
 }
 
+impl Listed {
+    /// A layer that is listed by the name of a member, as in archives of Docker.
+    fn named(archive: &Archive, name: &str) -> Listed {
+        let (blob, missing) = match archive.resolve(name) {
+            Ok(blobs) => (blobs.last().copied(), None),
+            Err(why) => (None, Some(why)),
+        };
+        Listed { name: name.to_owned(), blob, missing, ..Listed::default() }
+    }
+}
+
 /// Gathers images.
 struct Gathering<'a> {
     archive: &'a Archive,
@@ -111,6 +123,8 @@ struct Gathering<'a> {
     problems: Problems,
     /// Images by config and layers: one that is listed twice is one with two names.
     same: HashMap<(Digest, Vec<Option<usize>>), usize>,
+    /// Histories by config.
+    steps: HashMap<usize, Arc<[Step]>>,
     layers: usize,
 }
 
@@ -122,6 +136,7 @@ pub fn images(archive: &Archive, selection: &Selection) -> Images {
         found: Images::default(),
         problems: Problems::default(),
         same: HashMap::new(),
+        steps: HashMap::new(),
         layers: 0,
     };
     docker::images(&mut gathering);
@@ -194,10 +209,8 @@ impl Gathering<'_> {
             other.documents.extend(image.documents);
             return;
         }
-        self.layers += image.layers.len();
-        if self.found.images.len() >= self.limits.manifests || self.layers > MAX_LAYERS_OF_ALL {
-            let message = format!("more than {} images, or {MAX_LAYERS_OF_ALL} layers in all (--max-manifests)", self.limits.manifests);
-            self.problem(Code::LimitReached, message);
+        if self.found.images.len() >= self.limits.manifests {
+            self.problem(Code::LimitReached, format!("more than {} images (--max-manifests)", self.limits.manifests));
             return;
         }
         self.same.extend(identity.map(|identity| (identity, self.found.images.len())));
@@ -215,7 +228,6 @@ impl Gathering<'_> {
             .collect();
         if let Some(document) = document {
             image.platform = Platform::of(document);
-            image.steps = history::steps(document);
             if json::get(document, "rootfs").is_none() {
                 image.problem(Code::InvalidDocument, "the config has no rootfs");
             } else if diff_ids.len() != listed.len() {
@@ -223,20 +235,27 @@ impl Gathering<'_> {
                 image.problem(Code::CountMismatch, message);
             }
         }
+        self.layers += listed.len();
+        if self.layers > MAX_LAYERS_OF_ALL {
+            let message =
+                format!("the images of this archive list more than {MAX_LAYERS_OF_ALL} layers: those of the last ones are left out");
+            self.problem(Code::LimitReached, message);
+            listed.clear();
+        }
         if listed.len() > self.limits.layers {
             let message = format!("the image has {} layers, more than {} (--max-layers)", listed.len(), self.limits.layers);
             image.problem(Code::LimitReached, message);
             listed.truncate(self.limits.layers);
         }
-        let attributions = history::attribute(document.unwrap_or(&Value::Null), &image.steps, listed.len());
-        if let Some(doubt) = attributions.doubt {
-            image.problem(Code::AmbiguousHistory, doubt);
-        }
-        for (index, (listed, attribution)) in listed.into_iter().zip(attributions.layers).enumerate() {
+        for (index, listed) in listed.into_iter().enumerate() {
             let diff_id = diff_ids.get(index).cloned().flatten();
             let problems = mismatches(archive, &listed, diff_id.as_ref());
             image.problems.extend(problems.into_iter().map(|problem| (Some(index), problem)));
-            image.layers.push(Layer { blob: listed.blob, diff_id, attribution });
+            image.layers.push(Layer { blob: listed.blob, diff_id, attribution: Attribution::default() });
+        }
+        if let Some((blob, document)) = config.zip(document) {
+            let steps = self.steps.entry(blob).or_insert_with(|| history::steps(document)).clone();
+            image.attribute(document, steps);
         }
         image
     }
@@ -245,6 +264,18 @@ impl Gathering<'_> {
 impl Image {
     fn problem(&mut self, code: Code, message: impl Into<String>) {
         self.problems.push((None, Problem::new(code, message)));
+    }
+
+    /// Attributes the layers to the steps of a history.
+    fn attribute(&mut self, config: &Value, steps: Arc<[Step]>) {
+        let attributions = history::attribute(config, &steps, self.layers.len());
+        self.steps = steps;
+        if let Some(doubt) = attributions.doubt {
+            self.problem(Code::AmbiguousHistory, doubt);
+        }
+        for (layer, attribution) in self.layers.iter_mut().zip(attributions.layers) {
+            layer.attribution = attribution;
+        }
     }
 }
 

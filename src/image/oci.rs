@@ -5,7 +5,7 @@ use super::{Gathering, Image, Kind, Layer, Listed, Platform, json, no_document};
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::{Code, Problem};
-use serde_json::{Value, json as value};
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 /// How deep indexes may nest.
@@ -157,10 +157,7 @@ impl Walk<'_, '_> {
             _ => self.gathering.problem(Code::BlobMissing, "a manifest's config is not in this input"),
         }
         let mut image = self.gathering.assemble(config_blob, layers);
-        image.names.extend(way.name);
-        image.documents.push(blob);
-        image.documents.extend(way.indexes);
-        image.mark_orphan(way.orphan);
+        image.come_by(way, blob);
         // manifest.json has told of it already: its order of layers is the right one (moby#47150), and people know its names.
         let archive = self.archive;
         let told = |other: &&mut Image| {
@@ -195,25 +192,12 @@ impl Walk<'_, '_> {
             Listed { name: json::text(layer, "blobSum").unwrap_or_default().to_owned(), blob: found, digest, ..Listed::default() }
         });
         let layers: Vec<Listed> = layers.collect();
-        let step = |entry: &Value| {
-            let config: Value = serde_json::from_str(json::text(entry, "v1Compatibility")?).ok()?;
-            let words = json::list(json::get(json::get(&config, "container_config")?, "Cmd"));
-            Some(value!({ "created_by": words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ") }))
-        };
-        let steps = json::list(json::get(manifest, "history")).iter().rev();
-        let history =
-            value!({ "docker_version": "1", "history": steps.map(|entry| step(entry).unwrap_or(value!({}))).collect::<Vec<_>>() });
-        let count = layers.len();
+        let v1 = |entry: &Value| json::text(entry, "v1Compatibility").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let documents: Vec<Value> = json::list(json::get(manifest, "history")).iter().rev().map(v1).collect();
         let mut image = self.gathering.assemble(None, layers);
-        image.steps = super::history::steps(&history);
-        for (layer, attribution) in image.layers.iter_mut().zip(super::history::attribute(&history, &image.steps, count).layers) {
-            layer.attribution = attribution;
-        }
+        image.attribute_v1(documents.iter());
         image.platform = Platform::of(manifest);
-        image.names.extend(way.name);
-        image.documents.push(blob);
-        image.documents.extend(way.indexes);
-        image.mark_orphan(way.orphan);
+        image.come_by(way, blob);
         self.gathering.add(image);
     }
 
@@ -227,11 +211,8 @@ impl Walk<'_, '_> {
         let message = format!("this is no container image but {kind}: its blobs were scanned as files");
         image.problems.push((None, Problem::new(Code::Artifact, crate::text::sanitise(&message))));
         image.kind = Kind::Artifact(kind);
-        image.names.extend(way.name);
-        image.documents.push(blob);
-        image.documents.extend(way.indexes);
+        image.come_by(way, blob);
         image.documents.extend(documents.iter().filter_map(|part| part.blob));
-        image.mark_orphan(way.orphan);
         self.gathering.add(image);
     }
 
@@ -312,9 +293,13 @@ impl Walk<'_, '_> {
 }
 
 impl Image {
-    fn mark_orphan(&mut self, orphan: bool) {
-        self.orphan = orphan;
-        if orphan {
+    /// What the way to its manifest tells.
+    fn come_by(&mut self, way: Way, manifest: usize) {
+        self.names.extend(way.name);
+        self.documents.push(manifest);
+        self.documents.extend(way.indexes);
+        self.orphan = way.orphan;
+        if self.orphan {
             let message = "no index and no manifest.json names this manifest: an old image that was left behind, or a hidden one";
             self.problem(Code::Orphan, message);
         }

@@ -1,6 +1,6 @@
 //! Docker v1 archives, before `manifest.json`: a directory an image, each naming its parent (formats.md, part 2.4).
 
-use super::{Gathering, Listed, json};
+use super::{Gathering, Image, Listed, history, json};
 use crate::archive::Archive;
 use crate::error::Code;
 use serde_json::{Value, json as value};
@@ -74,31 +74,27 @@ fn image(gathering: &mut Gathering, nodes: &BTreeMap<String, Node>, head: &str, 
     }
     chain.reverse();
     let archive = gathering.archive;
-    let listed = chain.iter().map(|(id, _)| {
-        let name = format!("{id}/layer.tar");
-        let resolved = archive.resolve(&name);
-        let missing = resolved.as_ref().err().copied();
-        Listed { name, blob: resolved.ok().and_then(|blobs| blobs.last().copied()), missing, ..Listed::default() }
-    });
-    let mut image = gathering.assemble(None, listed.collect());
+    let layers = chain.iter().map(|(id, _)| Listed::named(archive, &format!("{id}/layer.tar")));
+    let mut image = gathering.assemble(None, layers.collect());
     image.names = names;
     image.documents = chain.iter().map(|(_, node)| node.blob).collect();
     image.documents.extend(archive.named("repositories"));
-    let history: Vec<Value> = chain.iter().map(|(_, node)| step(node.document)).collect();
-    let config = value!({ "docker_version": "1", "history": history });
-    image.steps = super::history::steps(&config);
-    for (layer, attribution) in image.layers.iter_mut().zip(super::history::attribute(&config, &image.steps, chain.len()).layers) {
-        layer.attribution = attribution;
-    }
+    image.attribute_v1(chain.iter().map(|(_, node)| node.document));
     if let Some((_, top)) = chain.last() {
         image.platform = super::Platform::of(top.document);
     }
     gathering.add(image);
 }
 
-/// An entry of a history, as later versions wrote it.
-fn step(document: &Value) -> Value {
-    let words = json::list(json::get(document, "container_config").and_then(|config| json::get(config, "Cmd")));
-    let command: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-    value!({ "created_by": command.join(" "), "comment": json::text(document, "comment").unwrap_or_default() })
+impl Image {
+    /// Attributes each layer to the command in its own document: a v1 config, base first.
+    pub(super) fn attribute_v1<'a>(&mut self, documents: impl Iterator<Item = &'a Value>) {
+        let step = |document: &Value| {
+            let words = json::list(json::get(document, "container_config").and_then(|config| json::get(config, "Cmd")));
+            let command: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+            value!({ "created_by": command.join(" "), "comment": json::text(document, "comment").unwrap_or_default() })
+        };
+        let config = value!({ "docker_version": "1", "history": documents.map(step).collect::<Vec<_>>() });
+        self.attribute(&config, history::steps(&config));
+    }
 }

@@ -13,7 +13,7 @@ use crate::image::{self, Image, Images, history};
 use crate::policy::{FailOn, Verdict};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
-use crate::text::exact;
+use crate::text::{cut, exact};
 use crate::timeline::{Fate, How};
 use base64::Engine;
 use std::collections::HashMap;
@@ -78,6 +78,7 @@ pub fn build(
             groups: &groups,
             show_secrets: view.show_secrets,
             allow_missing_layers: view.allow_missing_layers,
+            room: room(scanned.findings.len() + scanned.images.images.iter().map(|image| image.layers.len()).sum::<usize>()),
         };
         report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
         report.findings.extend(scanned.findings.iter().filter(shown).map(|finding| one.finding(finding)));
@@ -106,6 +107,8 @@ struct One<'a> {
     groups: &'a HashMap<&'a Secret, usize>,
     show_secrets: bool,
     allow_missing_layers: bool,
+    /// For instructions: see [`room`].
+    room: usize,
 }
 
 impl One<'_> {
@@ -122,7 +125,7 @@ impl One<'_> {
                 diff_id: layer.diff_id.as_ref().or(blob.map(|b| b.diff_id())).map(ToString::to_string),
                 blob: blob.map(|b| b.stored.to_string()),
                 size: if self.is_file_system() { whole } else { blob.map_or(0, |b| b.size()) },
-                instruction: instruction(image, index).0,
+                instruction: instruction(image, index, self.room).0,
                 base: false,
             }
         });
@@ -145,9 +148,9 @@ impl One<'_> {
         let rule = &self.rules.rules()[finding.rule];
         let image = finding.image.map(|index| &self.scanned.images.images[index]);
         let (instruction, certain, instructions) = match (&finding.location, image) {
-            (Location::File { layer: Some(layer), .. }, Some(image)) => instruction(image, *layer),
+            (Location::File { layer: Some(layer), .. }, Some(image)) => instruction(image, *layer, self.room),
             (Location::Metadata { step: Some(step), .. }, Some(image)) => {
-                (image.steps.get(*step).map(|s| s.instruction.clone()), true, Vec::new())
+                (image.steps.get(*step).map(|s| cut(&s.instruction, self.room).into_owned()), true, Vec::new())
             }
             _ => (None, false, Vec::new()),
         };
@@ -170,7 +173,7 @@ impl One<'_> {
             instruction,
             instruction_certain: certain,
             instructions,
-            fate: fate(finding, image),
+            fate: fate(finding, image, self.room),
             also_visible: finding.also_visible.iter().map(|path| exact(path)).collect(),
             recoverable: true,
             retrieve: retrieve::command(&self.scanned.target, &self.scanned.archive, &finding.location, finding.state),
@@ -215,7 +218,7 @@ impl One<'_> {
                     step: *step,
                     name: match kind {
                         Kind::Env | Kind::Label => Some(name.rsplit('/').next().unwrap_or(name).to_owned()),
-                        Kind::Attestation => pointer.contains("/build-arg:").then(|| name.clone()),
+                        Kind::Attestation => pointer.contains("/build-arg:").then(|| name.to_string()),
                         Kind::History => self.build_argument(*blob, pointer, at.offset),
                         _ => None,
                     },
@@ -228,9 +231,10 @@ impl One<'_> {
         entry
     }
 
-    /// The build argument whose value stands at `offset` of an entry of the history.
+    /// The build argument whose value stands at `offset` of an entry of the history. Not of one that is longer than a command can be.
     fn build_argument(&self, blob: usize, pointer: &str, offset: u64) -> Option<String> {
-        let text = self.scanned.archive.document(blob)?.pointer(pointer)?.as_str()?;
+        const MOST: usize = 128 << 10;
+        let text = self.scanned.archive.document(blob)?.pointer(pointer)?.as_str().filter(|text| text.len() <= MOST)?;
         history::argument_at(text, usize::try_from(offset).ok()?).map(str::to_owned)
     }
 
@@ -305,17 +309,37 @@ fn shortened(name: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     if name.len() <= MOST { name.into() } else { [&name[..MOST], "…".as_bytes()].concat().into() }
 }
 
-/// The instruction of a layer, whether it is certain, and if not, the candidates.
-fn instruction(image: &Image, layer: usize) -> (Option<String>, bool, Vec<String>) {
-    let Some(attribution) = image.layers.get(layer).map(|l| &l.attribution) else { return (None, false, Vec::new()) };
-    let texts: Vec<String> = image.steps[attribution.steps.clone()].iter().map(|step| step.instruction.clone()).collect();
-    if attribution.certain {
-        return (texts.last().cloned(), true, Vec::new());
-    }
-    (None, false, texts)
+/// How many bytes of instructions one finding (or layer) may show, so that all `count` together stay bounded: an instruction may be as
+/// long as a document, and each of them repeats it.
+fn room(count: usize) -> usize {
+    const ALL: usize = 32 << 20;
+    const ONE: usize = 32 << 10;
+    (ALL / count.max(1)).min(ONE)
 }
 
-fn fate(finding: &Finding, image: Option<&Image>) -> FateEntry {
+/// The instruction of a layer, whether it is certain, and if not, the candidates: the nearest, if there is no room for all.
+fn instruction(image: &Image, layer: usize, room: usize) -> (Option<String>, bool, Vec<String>) {
+    /// What a text costs besides its bytes.
+    const STRING: usize = 64;
+    let Some(attribution) = image.layers.get(layer).map(|l| &l.attribution) else { return (None, false, Vec::new()) };
+    let steps = &image.steps[attribution.steps.clone()];
+    if attribution.certain {
+        return (steps.last().map(|step| cut(&step.instruction, room).into_owned()), true, Vec::new());
+    }
+    let (mut nearest, mut left) = (Vec::new(), room);
+    for step in steps.iter().rev() {
+        if left < step.instruction.len() {
+            nearest.push(cut(&step.instruction, left).into_owned());
+            break;
+        }
+        left = left.saturating_sub(step.instruction.len() + STRING);
+        nearest.push(step.instruction.clone());
+    }
+    nearest.reverse();
+    (None, false, nearest)
+}
+
+fn fate(finding: &Finding, image: Option<&Image>, room: usize) -> FateEntry {
     let how_text = |how| match how {
         How::Whiteout => "whiteout",
         How::ParentRemoved => "parent-removed",
@@ -331,7 +355,7 @@ fn fate(finding: &Finding, image: Option<&Image>) -> FateEntry {
         State::Config { historic } => ("config", Some(if historic { "historic" } else { "current" })),
     };
     let by_layer = finding.hidden_by();
-    let by_instruction = by_layer.zip(image).and_then(|(layer, image)| match instruction(image, layer) {
+    let by_instruction = by_layer.zip(image).and_then(|(layer, image)| match instruction(image, layer, room) {
         (Some(text), ..) => Some(text),
         (None, _, candidates) => match &candidates[..] {
             [] => None,

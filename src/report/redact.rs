@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Fields with a vocabulary of their own, or that identify things: no text from an image is in them.
 const FIXED: &[&str] = &[
@@ -74,18 +74,24 @@ struct Redactor {
     /// Sorted.
     values: Vec<String>,
     redacted: Vec<String>,
+    /// How values begin, as far as is looked for where a text was cut.
+    beginnings: HashSet<[u8; LEAST_OF_CUT]>,
+    /// The longest value, in bytes.
+    longest: usize,
 }
 
-/// How far back in a cut name a value is looked for. In bytes.
-const LONGEST: usize = 512;
+/// Fewer bytes of a value may be left where a text was cut.
+const LEAST_OF_CUT: usize = 4;
 
 impl Redactor {
     fn new(values: BTreeMap<String, String>) -> Result<Redactor, serde_json::Error> {
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values.keys());
         // Without it nothing may be written.
         let automaton = automaton.map_err(serde::ser::Error::custom)?;
-        let (values, redacted) = values.into_iter().unzip();
-        Ok(Redactor { automaton, values, redacted })
+        let (values, redacted): (Vec<String>, _) = values.into_iter().unzip();
+        let beginnings = values.iter().filter_map(|value| value.as_bytes().first_chunk().copied()).collect();
+        let longest = values.iter().map(String::len).max().unwrap_or_default();
+        Ok(Redactor { automaton, values, redacted, beginnings, longest })
     }
 
     fn part<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T, serde_json::Error> {
@@ -117,16 +123,18 @@ impl Redactor {
         }
     }
 
-    /// A name that was cut may end within a value: what is left of it goes too.
+    /// A text that was cut may end within a value: what is left of it goes too.
     fn cut(&self, text: &mut String) {
-        let Some(name) = text.strip_suffix('…') else { return };
+        let Some(whole) = text.strip_suffix('…') else { return };
         let begins = |at: &usize| {
-            let rest = &name[*at..];
+            let rest = &whole[*at..];
             let next = self.values.partition_point(|value| value.as_str() < rest);
             self.values.get(next).is_some_and(|value| value.starts_with(rest))
         };
-        let starts = name.char_indices().map(|(at, _)| at).filter(|at| name.len() - at <= LONGEST);
-        if let Some(at) = starts.filter(|at| name.len() - at >= 4).find(begins) {
+        let from = whole.ceil_char_boundary(whole.len().saturating_sub(self.longest));
+        let windows = whole.as_bytes()[from..].windows(LEAST_OF_CUT).enumerate();
+        let starts = windows.filter(|(_, window)| window.first_chunk().is_some_and(|chunk| self.beginnings.contains(chunk)));
+        if let Some(at) = starts.map(|(at, _)| from + at).filter(|at| whole.is_char_boundary(*at)).find(begins) {
             text.replace_range(at.., "********…");
         }
     }
@@ -162,6 +170,15 @@ mod tests {
         let redactor = Redactor::new(BTreeMap::from([value("Zw8Kp9xQ2"), value("Kp9xQ2mZ7"), value("Kp9")])).expect("an automaton");
         assert_eq!(redactor.text("/x/Zw8Kp9xQ2mZ7/Kp9/y").as_deref(), Some("/x/********/****/y"));
         assert_eq!(redactor.text("nothing"), None);
+    }
+
+    #[test]
+    fn of_a_value_in_which_a_text_was_cut_nothing_is_left() {
+        let long = "ä-----k".repeat(300);
+        let redactor = Redactor::new(BTreeMap::from([(long.clone(), "****".to_owned())])).expect("an automaton");
+        let mut text = format!("RUN echo ä-----{}…", &long[..1800]);
+        redactor.cut(&mut text);
+        assert_eq!(text, "RUN echo ä-----********…");
     }
 
     #[test]

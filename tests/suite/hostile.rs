@@ -464,6 +464,57 @@ fn a_layer_listed_again_and_again_is_bounded() {
     assert_eq!((exit, codes(&report)), (1, vec!["limit-reached"]));
 }
 
+/// Layers with a secret, one that links all over the place and is listed fifty times, and one that removes the first secret.
+fn one_layer_fifty_times() -> Vec<u8> {
+    let links: Vec<_> = (0..100).map(|i| symlink(&format!("l{i}"), "x")).collect();
+    let (links, last) = (tar(&links), tar(&[file(&name("$wha"), ""), file("b", secret())]));
+    let listed: Vec<&str> = ["a"].into_iter().chain(std::iter::repeat_n("links", 50)).chain(["last"]).collect();
+    let manifest = json!([{ "Config": "c.json", "Layers": listed }]).to_string().into_bytes();
+    let config = json!({ "os": "linux", "rootfs": { "diff_ids": vec![Value::Null; listed.len()] } }).to_string().into_bytes();
+    let first = tar(&[file("a", secret())]);
+    let members = [("a", first), ("links", links), ("last", last), ("c.json", config), ("manifest.json", manifest)];
+    archive(&members.map(|(name, bytes)| (name.to_owned(), bytes)))
+}
+
+#[test]
+fn what_takes_too_many_steps_is_said_and_no_match_is_lost() {
+    let archive = one_layer_fifty_times();
+    let (exit, report) = scan(&archive, &[]);
+    assert_eq!((exit, fates(&report), codes(&report)), (1, vec!["deleted", "present"], vec![]), "{report:#}");
+    let (exit, report) = scan(&archive, &["--max-steps", "0"]);
+    assert_eq!((exit, fates(&report), codes(&report)), (1, vec!["hidden", "present"], vec!["limit-reached"]), "{report:#}");
+    let unknown = |finding: &Value| finding["reasons"].to_string().contains("what became of it is not known");
+    assert!(report["findings"].as_array().expect("findings").iter().all(unknown), "{report:#}");
+}
+
+#[test]
+fn laying_layers_over_each_other_can_be_stopped() {
+    use pentimento::limits::{Effort, Limits};
+    let scanned = crate::support::scan(&one_layer_fifty_times());
+    let layers: Vec<_> = scanned.images.images[0].layers.iter().map(|layer| scanned.archive.layer(layer.blob.expect("a blob"))).collect();
+    let wanted: Vec<Vec<u32>> = layers.iter().map(|scan| (0..scan.expect("a layer").len() as u32).collect()).collect();
+    let stop = std::sync::atomic::AtomicUsize::new(0);
+    let mut effort = Effort::new(&Limits::default(), 0, &stop);
+    assert_eq!(pentimento::timeline::lives(&layers, &wanted, &mut effort).end, None);
+    stop.store(pentimento::scan::INTERRUPTED, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((pentimento::timeline::lives(&layers, &wanted, &mut effort).end, effort.is_stopped()), (Some(0), true));
+}
+
+#[test]
+fn texts_of_documents_are_not_multiplied() {
+    let long = "k".repeat(1 << 20);
+    let mut members = members(&image(&tar(&[file("a", "x")])));
+    members.push(("x.json".into(), json!({ &long: vec![secret().trim(); 20_000] }).to_string().into_bytes()));
+    let (exit, report) = scan(&archive(&members), &[]);
+    assert_eq!((exit, fates(&report), codes(&report)), (1, vec!["hidden"], vec![]), "{report:#}");
+    assert!(report["findings"][0]["location"]["pointer"].as_str().expect("a pointer").len() < 5000);
+    let instruction = format!("/bin/sh -c echo {}", "x".repeat(1 << 20));
+    let (exit, report) = scan(&TestImage::new().step(&instruction, &tar(&[file("a", secret())])).docker_save(), &[]);
+    assert_eq!((exit, fates(&report), codes(&report)), (1, vec!["present"], vec![]));
+    let shown = report["findings"][0]["instruction"].as_str().expect("an instruction");
+    assert!(shown.ends_with('…') && shown.len() < 40_000, "{}", shown.len());
+}
+
 #[test]
 fn a_value_is_told_where_it_is_surest() {
     let password = ["Xk29fjwQ", "8zLmT4"].concat();

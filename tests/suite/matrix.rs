@@ -6,6 +6,7 @@ use crate::raw::{Blocks, Raw, directory, file, gnu_long, hard_link, pax, symlink
 use crate::support::{TestImage, scan};
 use pentimento::layer::change::{ChangeKind, FileType};
 use pentimento::layer_scan::LayerScan;
+use pentimento::limits::{Effort, Limits};
 use pentimento::timeline::{Fate, lives};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,7 +163,7 @@ fn ours(layers: &[Vec<u8>]) -> Vec<Version> {
     let scanned = scan(&image.docker_save());
     let scans: Vec<Option<&LayerScan>> = scanned.images.images[0].layers.iter().map(|l| scanned.archive.layer(l.blob?)).collect();
     let wanted: Vec<Vec<u32>> = scans.iter().map(|scan| (0..scan.map_or(0, LayerScan::len) as u32).collect()).collect();
-    let lives = lives(&scans, &wanted);
+    let lives = lives(&scans, &wanted, &mut Effort::regardless(&Limits::default(), 0));
     let mut versions = Vec::new();
     for ((layer, entry), life) in &lives.of {
         let scan = scans[*layer].expect("a layer");

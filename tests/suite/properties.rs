@@ -2,6 +2,7 @@
 
 use crate::support::{Entry, TestImage, scan};
 use pentimento::layer::change::{ChangeKind, FileType};
+use pentimento::limits::{Effort, Limits};
 use pentimento::timeline::{Fate, How, lives};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -120,7 +121,7 @@ proptest! {
         let mut found = BTreeMap::new();
         let mut rewrites = Vec::new();
         let wanted: Vec<Vec<u32>> = scans.iter().map(|scan| (0..scan.map_or(0, |scan| scan.len() as u32)).collect()).collect();
-        let lives = lives(&scans, &wanted);
+        let lives = lives(&scans, &wanted, &mut Effort::regardless(&Limits::default(), 0));
         for (index, scan) in scans.iter().enumerate() {
             // A layer of nothing is no tar.
             let Some(scan) = scan else { continue };

@@ -2,6 +2,7 @@
 
 use crate::support::{TestImage, run, scan};
 use pentimento::layer::change::{ChangeKind, FileType};
+use pentimento::limits::{Effort, Limits};
 use pentimento::timeline::{Fate, How, lives};
 
 fn sample(name: &str) -> String {
@@ -50,7 +51,7 @@ fn fates_of_a_real_build() {
     let scanned = scan(&image.docker_save());
     let layers: Vec<_> = scanned.images.images[0].layers.iter().map(|l| scanned.archive.layer(l.blob.expect("a blob"))).collect();
     let wanted: Vec<Vec<u32>> = layers.iter().map(|scan| (0..scan.expect("a layer").len() as u32).collect()).collect();
-    let lives = lives(&layers, &wanted);
+    let lives = lives(&layers, &wanted, &mut Effort::regardless(&Limits::default(), 0));
     let mut fates = Vec::new();
     for (index, scan) in layers.iter().enumerate() {
         let scan = scan.expect("a layer");

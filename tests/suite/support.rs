@@ -247,7 +247,7 @@ pub fn scan(archive: &[u8]) -> Scanned {
     let source = Source::memory(archive.to_vec());
     let archive = pentimento::scan::scan(source, &detector, &Limits::default(), 2, &Progress::default()).expect("a scan");
     let mut images = pentimento::image::images(&archive, &Selection::default());
-    let findings = pentimento::finding::assemble(&archive, &mut images, &detector);
+    let findings = pentimento::finding::assemble(&archive, &mut images, &detector, &Limits::default(), &Progress::default());
     Scanned { target: "memory".to_owned(), archive, images, findings }
 }
 
