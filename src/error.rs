@@ -212,6 +212,14 @@ impl Problems {
         }
     }
 
+    /// Adds those that were found elsewhere.
+    pub fn append(&mut self, other: Problems) {
+        self.extend(other.kept);
+        for (code, count) in other.counts {
+            *self.counts.entry(code).or_default() += count.saturating_sub(Problems::MOST);
+        }
+    }
+
     /// What was kept, and how many are left out.
     pub fn finish(self) -> Vec<Problem> {
         let mut all = self.kept;
@@ -239,5 +247,11 @@ mod tests {
         let all = problems.finish();
         assert_eq!(all.len(), 22);
         assert_eq!(all[21].message, "and 980 more of this kind");
+        let (mut one, mut other) = (Problems::default(), Problems::default());
+        one.push(Problem::new(Code::PathTraversal, "first"));
+        other.extend((0..30).map(|i| Problem::new(Code::PathTraversal, i.to_string())));
+        one.append(other);
+        let all = one.finish();
+        assert_eq!((all.len(), &all[20].message[..]), (21, "and 11 more of this kind"));
     }
 }

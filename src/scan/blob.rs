@@ -74,13 +74,18 @@ impl Walker {
 
     /// What unpacked bytes are, and what is in them.
     fn content(&mut self, member: Member, unpacking: Unpacking, stored: &Tally, blob: &mut Blob) -> Option<ContentHash> {
-        let Unpacking { start, reader, packing, too_deep, beside } = unpacking;
+        let Unpacking { mut start, mut reader, packing, too_deep, beside } = unpacking;
         if too_deep {
             let message = format!("more than {} compressions around each other (--max-nesting)", self.queue.limits.nesting);
             blob.problems.push(Problem::new(Code::LimitReached, message));
         }
         let zeros = start.iter().all(|b| *b == 0);
-        let is_tar = start.len() == BLOCK && checksum_holds(&start) || zeros && !packing.is_empty();
+        if zeros && start.len() == BLOCK {
+            // A lone zero block ends a tar for some tools, and may stand in front of one.
+            let read = (&mut reader).take(BLOCK as u64).read_to_end(&mut start);
+            blob.problems.extend(read.err().and_then(|e| failure(&e, "behind its first block")));
+        }
+        let is_tar = start.chunks_exact(BLOCK).any(checksum_holds) || zeros && !packing.is_empty();
         // White space alone tells nothing yet.
         let is_json = matches!(start.trim_ascii_start().first(), None | Some(b'{' | b'[')) || start.starts_with(BOM);
         let reader = Cursor::new(start).chain(reader);
@@ -115,7 +120,7 @@ impl Walker {
         let most = if is_json { self.queue.limits.json } else { 0 };
         let mut reader = Keeping { inner: reader, kept: Vec::new(), most, zeros: true };
         let mut hasher = ContentHasher::default();
-        let read = self.feed.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher);
+        let read = self.feed.packer.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher);
         blob.zeros = reader.zeros && read.is_ok();
         if let Err(e) = read {
             blob.cut |= stop_in(&e).is_some();

@@ -8,7 +8,6 @@ use crate::digest::ContentHasher;
 use crate::layer_scan::{Coverage, Place};
 use crossbeam_channel::{Receiver, unbounded};
 use std::cell::RefCell;
-use std::io::{self, Read};
 use std::rc::Rc;
 
 /// Matches of a batch: entry, place in it, match.
@@ -16,7 +15,8 @@ pub type Found = Vec<(u32, Place, Match)>;
 
 /// Packs the files of one layer and gathers their matches.
 pub struct Feed {
-    packer: Packer<Box<dyn FnMut(Batch) -> Batch>>,
+    /// What is packed here is searched.
+    pub packer: Packer<Box<dyn FnMut(Batch) -> Batch>>,
     hits: Rc<RefCell<Hits>>,
     results: Receiver<Found>,
 }
@@ -34,20 +34,6 @@ impl Feed {
             queue.empty.try_recv().unwrap_or_default()
         };
         Feed { packer: Packer::new(Box::new(swap)), hits, results }
-    }
-
-    /// Sends all that `reader` gives: the content of an entry, or another of its places. On an error, what was read before it is
-    /// searched too.
-    pub fn file(
-        &mut self,
-        entry: u32,
-        place: Place,
-        path: &[u8],
-        size: u64,
-        reader: &mut dyn Read,
-        hasher: &mut ContentHasher,
-    ) -> io::Result<()> {
-        self.packer.file(entry, place, path, size, reader, hasher)
     }
 
     /// Sends a text that is no file.

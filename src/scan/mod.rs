@@ -136,7 +136,7 @@ type Task = (u32, Header);
 /// Members in any order: several walkers, the small blobs first, then the largest.
 fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &Progress) -> Archive {
     let mut walk = LayerWalk::new(queue);
-    walk.problems.extend(std::mem::take(&mut members.problems));
+    walk.problems.append(std::mem::take(&mut members.problems));
     let mut tasks: Vec<Task> = Vec::new();
     for header in std::mem::take(&mut members.list) {
         let (entry, change) = match walk.begin(&header) {
@@ -230,7 +230,7 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
     if let (Err(e), true) = (&end, blobs.is_empty() && walk.scan.is_empty() && !queue.stopped()) {
         return Err(Error::Read { target: target.to_owned(), source: io::Error::new(e.kind(), e.to_string()) });
     }
-    walk.problems.extend(tar.take_problems());
+    walk.problems.append(tar.take_problems());
     let aside = tar.take_aside();
     walk.aside_of_last(&aside);
     match end {

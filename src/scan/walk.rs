@@ -54,7 +54,7 @@ impl LayerWalk {
                 end => break end.map(drop),
             }
         };
-        self.problems.extend(tar.take_problems());
+        self.problems.append(tar.take_problems());
         self.scan.end_marker = tar.has_end_marker();
         let aside = tar.take_aside();
         self.aside_of_last(&aside);
@@ -75,7 +75,7 @@ impl LayerWalk {
         if has_content(header, &change) {
             self.scan.coverage.files += 1;
             let mut hasher = ContentHasher::default();
-            let read = self.feed.file(entry, Place::Content, &change.path, header.size, tar, &mut hasher);
+            let read = self.feed.packer.file(entry, Place::Content, &change.path, header.size, tar, &mut hasher);
             self.scan.set_content(entry, hasher.finish());
             read?;
         }
@@ -177,7 +177,7 @@ impl LayerWalk {
     fn nameless(&mut self, name: &[u8], path: &[u8], offset: u64, mut reader: impl Read) {
         let Some(entry) = self.nothing(name, offset, 0) else { return };
         let mut hasher = ContentHasher::default();
-        if let Err(e) = self.feed.file(entry, Place::Content, path, u64::MAX, &mut reader, &mut hasher) {
+        if let Err(e) = self.feed.packer.file(entry, Place::Content, path, u64::MAX, &mut reader, &mut hasher) {
             self.unreadable(&e, offset);
         }
     }

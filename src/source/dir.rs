@@ -1,7 +1,7 @@
 //! An image layout in a directory (OCI image-spec, image-layout.md). Links are not followed: nothing outside is read.
 
 use super::{Members, Opener};
-use crate::error::{Code, Error, Problem};
+use crate::error::{Code, Error, Problem, Problems};
 use crate::layer::tar::Header;
 use crate::limits::Limits;
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,7 @@ pub fn layout(target: &str, root: &Path, limits: &Limits) -> Result<Members, Err
         let why = "the directory holds no image layout (no index.json, manifest.json or oci-layout)".to_owned();
         return Err(Error::NotAnImage { target: target.to_owned(), why });
     }
-    let (mut list, mut problems, mut todo) = (Vec::new(), Vec::new(), vec![PathBuf::new()]);
+    let (mut list, mut problems, mut todo) = (Vec::new(), Problems::default(), vec![PathBuf::new()]);
     while let Some(dir) = todo.pop() {
         let items = fs::read_dir(root.join(&dir)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let items = match items {

@@ -1,7 +1,7 @@
 //! An archive in a file: its headers are read by seeking, its members in any order.
 
 use super::{Members, Opener};
-use crate::error::{Code, Error, Problem};
+use crate::error::{Code, Error, Problem, Problems};
 use crate::layer::tar::{Header, Skip, TarReader};
 use crate::limits::Limits;
 use std::fs::File;
@@ -87,11 +87,12 @@ pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Memb
     }
     let walk = file.try_clone().map_err(read)?;
     let mut tar = TarReader::new(Seeking { input: BufReader::with_capacity(4096, walk), at: 0, size });
-    let (mut list, mut problems) = (Vec::new(), Vec::new());
+    let (mut list, mut problems, mut all) = (Vec::new(), Problems::default(), true);
     while let Some(header) = tar.next_entry().map_err(read)? {
         if list.len() as u64 == limits.entries {
             let message = format!("the archive has more than {} members (--max-entries)", limits.entries);
             problems.push(Problem::new(Code::LimitReached, message));
+            all = false;
             break;
         }
         if tar.is_sparse() {
@@ -99,7 +100,6 @@ pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Memb
         }
         list.push(header);
     }
-    let all = problems.is_empty();
     let aside = tar.take_aside();
     match list.last_mut() {
         Some(last) => last.aside.extend_from_slice(&aside),
@@ -107,7 +107,7 @@ pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Memb
         None if !aside.is_empty() => list.push(Header { aside, ..Header::default() }),
         None => {}
     }
-    problems.extend(tar.take_problems());
+    problems.append(tar.take_problems());
     problems.extend(unmarked(&tar).filter(|_| all));
     let tail = tail(file, tar.offset(), size).map_err(read)?;
     if tail.is_some() {

@@ -6,7 +6,7 @@
 mod dir;
 mod file;
 
-use crate::error::Error;
+use crate::error::{Error, Problems};
 use crate::layer::compression::Compression;
 use crate::layer::tar::Header;
 use crate::limits::Limits;
@@ -31,7 +31,7 @@ pub struct Members {
     /// What stands behind the archive's end, under a name of our own.
     pub tail: Option<Header>,
     /// What was wrong with the archive itself.
-    pub problems: Vec<crate::error::Problem>,
+    pub problems: Problems,
     opener: Opener,
 }
 

@@ -1,6 +1,6 @@
 //! Images that real engines build and save. They need docker, podman and skopeo: `.ci/run` installs and starts them.
 
-use crate::support::{fates, run, run_with, temporary, token};
+use crate::support::{codes, fates, run, run_with, temporary, token};
 use std::path::Path;
 use std::process::Command;
 
@@ -97,13 +97,6 @@ fn kept(dir: &Path, tag: &str) -> String {
     let saved = dir.join("saved.tar").display().to_string();
     shell(&format!("DOCKER_BUILDKIT=0 docker build -q --network=none -t {tag} {} && docker save {tag} -o {saved}", dir.display()));
     saved
-}
-
-fn codes(report: &serde_json::Value) -> Vec<&str> {
-    let list = |key: &str| report[key].as_array().into_iter().flatten().filter_map(|p| p["code"].as_str()).collect::<Vec<_>>();
-    let mut codes = [list("problems"), list("notes")].concat();
-    codes.dedup();
-    codes
 }
 
 #[test]

@@ -132,6 +132,7 @@ fn places_where_tools_do_not_look() {
         ("padding of a sparse map", vec![padded_map], vec!["hidden"]),
         ("a sparse map's extension", extended_map, vec!["hidden"]),
         ("numbers of a header", vec![in_numbers], vec!["hidden"]),
+        ("a tar that a zero block hides", vec![vec![0; 512], file("a", &secret)], vec!["present"]),
         ("a name", vec![file(&format!("d/{}", token("hostile")), "x")], vec!["present"]),
         ("a link's target", vec![symlink("l", &token("hostile"))], vec!["present"]),
         ("a hard link's target", vec![hard_link("l", &token("hostile"))], vec!["present"]),

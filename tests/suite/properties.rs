@@ -228,7 +228,7 @@ proptest! {
             let xattr = header.xattrs.into_iter().find(|(name, _)| name == b"user.note").map(|(_, value)| value);
             ours.push((header.path, header.kind, data, header.link, xattr, header.offset));
         }
-        prop_assert!(tar.take_problems().is_empty() && tar.has_end_marker());
+        prop_assert!(tar.take_problems().finish().is_empty() && tar.has_end_marker());
         prop_assert_eq!(ours, theirs);
     }
 }

@@ -9,7 +9,7 @@ mod header;
 mod input;
 mod sparse;
 
-use crate::error::{Code, Problem};
+use crate::error::{Code, Problem, Problems};
 use fields::{Record, decimal, libarchive_xattr, number, padding, pax_records, residue, until_nul, ustar_name};
 use input::Input;
 use sparse::{Fragments, Run, Sparse};
@@ -38,7 +38,7 @@ pub struct TarReader<R> {
     ended: bool,
     /// A zero block was seen where a header could stand.
     marked: bool,
-    problems: Vec<Problem>,
+    problems: Problems,
     aside: Vec<u8>,
 }
 
@@ -65,13 +65,13 @@ impl<R: Skip> TarReader<R> {
             holes_left: MAX_HOLES,
             ended: false,
             marked: false,
-            problems: Vec::new(),
+            problems: Problems::default(),
             aside: Vec::new(),
         }
     }
 
     /// What was wrong with the archive so far; taken out.
-    pub fn take_problems(&mut self) -> Vec<Problem> {
+    pub fn take_problems(&mut self) -> Problems {
         std::mem::take(&mut self.problems)
     }
 
@@ -156,11 +156,6 @@ impl<R: Skip> TarReader<R> {
     /// What follows the end marker (or the first block that is not a header), once [`TarReader::next_entry`] has returned `None`.
     pub fn read_tail(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.input.read(buf)
-    }
-
-    /// The input, wherever it stands.
-    pub fn into_inner(self) -> R {
-        self.input.inner
     }
 
     /// One header block: an entry, or an extension that is kept for the entry it belongs to.
@@ -505,7 +500,7 @@ mod tests {
         while let Ok(n @ 1..) = tar.read_tail(&mut buf) {
             tail.extend_from_slice(&buf[..n]);
         }
-        Seen { entries, tail, codes: tar.take_problems().iter().map(|p| p.code).collect() }
+        Seen { entries, tail, codes: tar.take_problems().finish().iter().map(|p| p.code).collect() }
     }
 
     fn pair(name: &str, content: &str) -> (String, String) {
