@@ -138,6 +138,7 @@ CASES = {
     "findings in one long name": (5 * 10**4, lambda n: image([[entry("d/" * 120000 + "f", b" ".join(key(i) for i in range(n)))]])),
     "known values in one instruction": (10**5, lambda n: listed([[entry("f%d" % i, key(i)) for i in range(n)]], [0], [{"created_by": "RUN echo " + " ".join(key(i).decode() for i in range(n))}])),
     "variables of one name": (10**5, lambda n: config(env=["A=%d" % i for i in range(n)], history=[{"created_by": "ENV A=x%d" % i, "empty_layer": True} for i in range(n)])),
+    "v1 images in a chain": (10**4, v1_chain),
     "images that share a config": (3000, lambda n: sharing(n, 4 << 20)),
     "findings of a long instruction": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN " + "x" * 10**6}])),
     "findings of many instructions": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN x%d" % i, "empty_layer": True} for i in range(n)] + [{"created_by": "RUN y"}])),
@@ -174,6 +175,13 @@ def listed(layers, order, history=()):
     item = {"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["%d" % i for i in order]}
     members = [entry("%d" % i, l) for i, l in enumerate(stored)]
     return b"".join(members) + entry("c.json", json.dumps(config).encode()) + entry("manifest.json", json.dumps([item]).encode()) + bytes(1024)
+
+
+def v1_chain(n):
+    """Docker v1 images in one chain, each with a tag."""
+    ids = [json.dumps({"id": str(i), "parent": str(i - 1) if i else ""}).encode() for i in range(n)]
+    members = [entry("%d/json" % i, text) + entry("%d/layer.tar" % i, entry("f", SECRET) + bytes(1024)) for i, text in enumerate(ids)]
+    return b"".join(members) + entry("repositories", json.dumps({"x": {"t%d" % i: str(i) for i in range(n)}}).encode()) + bytes(1024)
 
 
 def config(env, history):

@@ -199,6 +199,16 @@ impl Gathering<'_> {
         }
     }
 
+    /// Whether the images list as many layers in all as are looked at; it is said if so.
+    fn is_full(&mut self) -> bool {
+        let full = self.layers > MAX_LAYERS_OF_ALL;
+        if full {
+            let message = format!("the images of this archive list more than {MAX_LAYERS_OF_ALL} layers: the last ones are left out");
+            self.problem(Code::LimitReached, message);
+        }
+        full
+    }
+
     /// Adds an image, or only its names where the same config with the same layers is there already.
     fn add(&mut self, image: Image) {
         let identity = image.config_digest.clone().map(|config| (config, image.layers.iter().map(|layer| layer.blob).collect::<Vec<_>>()));
@@ -236,10 +246,7 @@ impl Gathering<'_> {
             }
         }
         self.layers += listed.len();
-        if self.layers > MAX_LAYERS_OF_ALL {
-            let message =
-                format!("the images of this archive list more than {MAX_LAYERS_OF_ALL} layers: those of the last ones are left out");
-            self.problem(Code::LimitReached, message);
+        if self.is_full() {
             listed.clear();
         }
         if listed.len() > self.limits.layers {

@@ -38,6 +38,9 @@ pub fn images(gathering: &mut Gathering) {
         heads.entry(id.clone()).or_default();
     }
     for (head, names) in heads {
+        if gathering.is_full() {
+            break;
+        }
         image(gathering, &nodes, &head, names);
     }
 }
