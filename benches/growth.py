@@ -138,7 +138,7 @@ CASES = {
     "findings in one long name": (5 * 10**4, lambda n: image([[entry("d/" * 120000 + "f", b" ".join(key(i) for i in range(n)))]])),
     "known values in one instruction": (10**5, lambda n: listed([[entry("f%d" % i, key(i)) for i in range(n)]], [0], [{"created_by": "RUN echo " + " ".join(key(i).decode() for i in range(n))}])),
     "variables of one name": (10**5, lambda n: config(env=["A=%d" % i for i in range(n)], history=[{"created_by": "ENV A=x%d" % i, "empty_layer": True} for i in range(n)])),
-    "v1 images in a chain": (10**4, v1_chain),
+    "v1 images in a chain": (10**4, lambda n: v1_chain(n)),
     "images that share a config": (3000, lambda n: sharing(n, 4 << 20)),
     "findings of a long instruction": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN " + "x" * 10**6}])),
     "findings of many instructions": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN x%d" % i, "empty_layer": True} for i in range(n)] + [{"created_by": "RUN y"}])),
