@@ -106,19 +106,22 @@ impl<'a> Files<'a> {
         }
         findings.extend(one.plain_layers(image));
         if let Some(end) = lives.end {
-            let (code, why) = if self.laying.is_stopped() {
-                (Code::Interrupted, "the scan was stopped")
-            } else {
-                (Code::LimitReached, "the images of this archive list too much again and again (--max-steps)")
-            };
-            problems.push((Some(end), Problem::new(code, format!("{why}: what this layer and the next did to files is not known"))));
-            for finding in &mut findings {
-                if matches!(finding.state, State::File(Fate::Present | Fate::Hidden)) {
-                    finding.reasons.push("not all layers were laid over each other: what became of it is not known".into());
-                }
+            problems.push((Some(end), self.unfinished()));
+            for finding in findings.iter_mut().filter(|f| matches!(f.state, State::File(Fate::Present | Fate::Hidden))) {
+                finding.reasons.push("not all layers were laid over each other: what became of it is not known".into());
             }
         }
         (findings, problems)
+    }
+
+    /// Why a layer was not laid over the others.
+    fn unfinished(&self) -> Problem {
+        let (code, why) = if self.laying.is_stopped() {
+            (Code::Interrupted, "the scan was stopped")
+        } else {
+            (Code::LimitReached, "the images of this archive list too much again and again (--max-steps)")
+        };
+        Problem::new(code, format!("{why}: what this layer and the next did to files is not known"))
     }
 
     fn lives(&mut self, image: &Image, layers: &[Option<Scan>]) -> Lives {
