@@ -133,18 +133,22 @@ impl Archive {
 
     /// The blobs that a member name leads to, links followed: more than one where the name occurs more than once.
     pub fn named(&self, name: &str) -> Vec<usize> {
-        self.resolve(name).unwrap_or_default()
+        self.follow(name, |entries| Some(self.blobs_among(entries).collect::<Vec<_>>()).filter(|blobs| !blobs.is_empty()))
+            .unwrap_or_default()
     }
 
-    /// The same, or why there is none: in words that go behind "is".
-    pub fn resolve(&self, name: &str) -> Result<Vec<usize>, &'static str> {
+    /// The last of them, or why there is none: in words that go behind "is".
+    pub fn resolve(&self, name: &str) -> Result<usize, &'static str> {
+        self.follow(name, |entries| self.blobs_among(entries).next_back())
+    }
+
+    fn follow<T>(&self, name: &str, pick: impl Fn(&[u32]) -> Option<T>) -> Result<T, &'static str> {
         let mut name = clean(name.as_bytes()).0;
         let mut followed = 0;
         loop {
             let entries = self.members.at(&name);
-            let blobs = self.blobs_among(entries);
-            if !blobs.is_empty() {
-                return Ok(blobs);
+            if let Some(picked) = pick(entries) {
+                return Ok(picked);
             }
             let link = entries.iter().rev().find_map(|entry| {
                 let target = self.members.target(*entry);
@@ -165,9 +169,9 @@ impl Archive {
     }
 
     /// The blobs among entries that put something (the path of a whiteout is not its own).
-    fn blobs_among(&self, entries: &[u32]) -> Vec<usize> {
+    fn blobs_among<'a>(&'a self, entries: &'a [u32]) -> impl DoubleEndedIterator<Item = usize> + 'a {
         let puts = entries.iter().filter(|entry| matches!(self.members.entry(**entry).kind, ChangeKind::Put(_)));
-        puts.filter_map(|entry| self.blob_of(*entry)).collect()
+        puts.filter_map(|entry| self.blob_of(*entry))
     }
 
     /// The blob that a member is, if it has content.
@@ -179,14 +183,14 @@ impl Archive {
     pub fn digested(&self, digest: &Digest) -> Option<usize> {
         let at = self.by_digest.partition_point(|blob| self.blobs[*blob as usize].stored < *digest);
         let found = self.by_digest.get(at).map(|blob| *blob as usize).filter(|blob| self.blobs[*blob].stored == *digest);
-        found.or_else(|| self.named(&digest.blob_path()).last().copied())
+        found.or_else(|| self.resolve(&digest.blob_path()).ok())
     }
 
     /// The names that occur more than once.
     pub fn duplicates(&self) -> Vec<&[u8]> {
         let mut names: Vec<&[u8]> = Vec::new();
         for run in self.members.by_path().chunk_by(|a, b| self.members.path(*a) == self.members.path(*b)) {
-            if self.blobs_among(run).len() > 1 {
+            if self.blobs_among(run).nth(1).is_some() {
                 names.push(self.members.path(run[0]));
             }
         }

@@ -170,6 +170,11 @@ impl LayerScan {
         self.entries.len()
     }
 
+    /// The names of all entries together, in bytes.
+    pub fn names(&self) -> usize {
+        self.names.len()
+    }
+
     /// True for a layer without entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -164,7 +164,7 @@ fn lay<'a>(
     let touched = touched(layer, view, effort)?;
     let through = write_through(layer, &touched, view, effort)?;
     for key in touched {
-        effort.spend(1)?;
+        effort.spend(1 + key.0.len() / STEP)?;
         change(layer, by, key, view, lives);
     }
     for &entry in wanted {
@@ -317,7 +317,7 @@ fn born<'a>(
     effort: &mut Effort,
 ) -> Result<(), Exhausted> {
     let (path, record) = (layer.path(entry), layer.entry(entry));
-    effort.spend(if record.kind == ChangeKind::Put(FileType::Symlink) { 1 } else { BIRTH })?;
+    effort.spend(path.len() / STEP + if record.kind == ChangeKind::Put(FileType::Symlink) { 1 } else { BIRTH })?;
     let never = match record.kind {
         ChangeKind::Put(_) if record.superseded => Some((Fate::Superseded, Some(TWICE))),
         ChangeKind::Put(_) => None,

@@ -195,11 +195,12 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     let mut images = image::images(&archive, &Selection { platform: args.platform.clone(), limits });
     let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
     let stopped = archive.omissions.interrupted;
-    if images.images.is_empty() && !stopped && (!layers || args.platform.is_some()) {
-        bail!("{target}: {}", nothing_readable(args, &archive, &images));
-    }
     let findings = finding::assemble(&archive, &mut images, detector, &limits, &progress);
-    Ok(Scanned { target: target.to_owned(), archive, images, findings })
+    let scanned = Scanned { target: target.to_owned(), archive, images, findings };
+    if scanned.images.images.is_empty() && !stopped && (!layers || args.platform.is_some()) {
+        bail!("{target}: {}", scanned.redacted(&nothing_readable(args, &scanned.archive, &scanned.images))?);
+    }
+    Ok(scanned)
 }
 
 /// A name of an image is no target yet: says how to scan it.

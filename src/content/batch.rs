@@ -15,6 +15,9 @@ pub const CAPACITY: usize = 1 << 20;
 /// A large file is begun only where there is room for at least so much.
 const LEAST_ROOM: usize = 256 << 10;
 
+/// So much of a path is looked at, in bytes: no file system has longer ones.
+const LONGEST_PATH: usize = 4096;
+
 /// A window of one file.
 #[derive(Debug, Clone)]
 pub struct Piece {
@@ -105,7 +108,9 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         reader: &mut dyn Read,
         hasher: &mut ContentHasher,
     ) -> io::Result<()> {
-        let room = self.capacity - self.batch.bytes.len();
+        // By its end a file is known.
+        let path = &path[path.len().saturating_sub(LONGEST_PATH)..];
+        let room = self.capacity.saturating_sub(self.batch.bytes.len().max(self.batch.names.len()));
         if room < usize::try_from(size).unwrap_or(usize::MAX).min(LEAST_ROOM.min(self.capacity)) || room < self.capacity / 4 {
             self.flush();
         }
@@ -163,8 +168,12 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         if piece.own.is_empty() {
             return;
         }
-        let name = self.batch.names.len()..self.batch.names.len() + path.len();
-        self.batch.names.extend_from_slice(path);
+        let last = self.batch.pieces.last().map(|piece| piece.name.clone()).filter(|name| self.batch.names[name.clone()] == *path);
+        let name = last.unwrap_or_else(|| {
+            let begin = self.batch.names.len();
+            self.batch.names.extend_from_slice(path);
+            begin..begin + path.len()
+        });
         self.batch.pieces.push(Piece { name, ..piece.clone() });
     }
 

@@ -158,19 +158,18 @@ impl Detector {
         let regex = rule.regex()?;
         let end = (literal.start + window.after).min(text.bytes.len());
         let mut start = literal.start.saturating_sub(window.before);
+        // A match may lie wholly in front of the literal: look on behind its begin, within a bounded number of bytes.
+        let mut left = 8 * (end - start);
         let anchored = if window.before == 0 { Anchored::Yes } else { Anchored::No };
         let mut captures = regex.create_captures();
-        // A match may lie wholly in front of the literal: look on behind its begin, a bounded number of times.
-        for _ in 0..8 {
-            if start > literal.start {
-                return None;
-            }
+        while start <= literal.start {
             regex.captures(Input::new(text.bytes).range(start..end).anchored(anchored), &mut captures);
             let whole = captures.get_match()?.range();
             if whole.start <= literal.start && whole.end >= literal.end {
                 let secret = rule.secret_span(&captures)?;
                 return self.judge(text, index, &whole, secret, found).then_some(whole.end);
             }
+            left = left.checked_sub((whole.end - start).max(1))?;
             // One that ends in front of the literal is passed as a whole.
             start = if whole.end <= literal.start { whole.end.max(whole.start + 1) } else { whole.start + 1 };
         }

@@ -172,6 +172,9 @@ fn broken_links(layers: &[Option<Scan>], lives: &Lives) -> Problems {
     problems
 }
 
+/// Visible paths by content.
+type Copies = HashMap<ContentHash, BTreeSet<Arc<[u8]>>>;
+
 /// Where a version of a secret leads: a file may be overwritten ten thousand times, and each version holds it.
 type Followed<'a> = HashMap<((usize, u32), &'a Place, usize, &'a Secret), (Fate, Option<&'static str>)>;
 
@@ -214,7 +217,7 @@ impl OneImage<'_> {
                 let others = links.chain(lower).filter(|_| in_content);
                 for (layer, entry) in [(home, hit.entry)].into_iter().chain(others) {
                     effort.spend(1)?;
-                    if findings.len() > MOST {
+                    if findings.len() >= MOST {
                         return Ok(());
                     }
                     if !said.insert((layer, entry, &hit.place, rule, secret))
@@ -288,15 +291,15 @@ impl OneImage<'_> {
     }
 
     /// Visible paths by content.
-    fn copies(&self) -> HashMap<ContentHash, BTreeSet<&[u8]>> {
-        let mut copies: HashMap<ContentHash, BTreeSet<&[u8]>> = HashMap::new();
+    fn copies(&self) -> Copies {
+        let mut copies = Copies::new();
         let lower = |layer, entry| self.lives.bound.get(&(layer, entry)).copied();
         for ((layer, entry), _) in self.lives.of.iter().filter(|(_, life)| life.fate == Fate::Present) {
             let Some((_, scan)) = self.layers[*layer] else { continue };
             let (file_layer, file) = lower(*layer, *entry).unwrap_or((*layer, *entry));
             let content = self.layers[file_layer].and_then(|(_, scan)| scan.entry(file).content);
             if let Some(content) = content.filter(|_| scan.entry(*entry).kind != ChangeKind::Put(FileType::Symlink)) {
-                copies.entry(content).or_default().insert(scan.path(*entry));
+                copies.entry(content).or_default().insert(scan.path(*entry).into());
             }
         }
         copies
@@ -375,9 +378,9 @@ fn links_to_matches(scan: &LayerScan) -> HashMap<u32, Vec<u32>> {
     names
 }
 
-fn visible_copies(copies: &HashMap<ContentHash, BTreeSet<&[u8]>>, content: Option<ContentHash>, own: &[u8]) -> Vec<Arc<[u8]>> {
+fn visible_copies(copies: &Copies, content: Option<ContentHash>, own: &[u8]) -> Vec<Arc<[u8]>> {
     let paths = content.and_then(|content| copies.get(&content));
-    paths.into_iter().flatten().filter(|path| **path != own).take(MOST_COPIES).map(|path| Arc::from(*path)).collect()
+    paths.into_iter().flatten().filter(|path| ***path != *own).take(MOST_COPIES).cloned().collect()
 }
 
 /// The location of a match in a file.

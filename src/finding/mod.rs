@@ -15,7 +15,7 @@ use crate::scan::Progress;
 use crate::secret::Secret;
 use crate::timeline::Fate;
 use files::{Files, place, position, surest_first};
-use known::KnownValues;
+use known::{Covered, KnownValues};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -137,30 +137,39 @@ pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector, lim
     let rules = detector.rules();
     let mut findings = Vec::new();
     let mut told = HashSet::new();
+    let mut unlisted = Vec::new();
     let mut files = Files::new(archive, &images.images, limits, &progress.stop);
     for (index, image) in images.images.iter_mut().enumerate() {
-        if findings.len() > MOST {
-            let message = format!("more than {MOST} findings: those of this image and the next are left out");
-            image.problems.push((None, Problem::new(Code::LimitReached, message)));
-            break;
-        }
         let from = findings.len();
-        let (mut found, problems) = files.in_layers(index, image);
-        image.problems.extend(problems);
-        if found.len() > MOST {
-            found.truncate(MOST);
-            let message = format!("more than {MOST} findings in the layers of this image: the others are left out");
-            image.problems.push((None, Problem::new(Code::LimitReached, message)));
+        if from < MOST {
+            let (found, problems) = files.in_layers(index, image);
+            image.problems.extend(problems);
+            findings.extend(found);
         }
-        findings.extend(found);
         let values = KnownValues::of(&findings[from..]);
         let texts = metadata::of_image(archive, image, &mut told);
         findings.extend(in_texts(texts, Some(index), detector, &mut Seen::default(), &values));
+        if findings.len() >= MOST {
+            let message = format!("more than {MOST} findings: those of this image and the next are left out from there on");
+            image.problems.push((None, Problem::new(Code::LimitReached, message)));
+            leave_out(&mut findings, &mut unlisted);
+        }
     }
     findings.extend(unreferenced(archive, images, detector, &findings));
+    if findings.len() > MOST {
+        let message = format!("more than {MOST} findings: some in what no image refers to are left out");
+        images.problems.push(Problem::new(Code::LimitReached, message));
+        leave_out(&mut findings, &mut unlisted);
+    }
+    images.unlisted = unlisted;
     sort(&mut findings, rules);
     identify(&mut findings, rules);
     findings
+}
+
+/// Cuts the list. The values are to be redacted all the same.
+fn leave_out(findings: &mut Vec<Finding>, unlisted: &mut Vec<Secret>) {
+    unlisted.extend(findings.drain(MOST.min(findings.len())..).map(|finding| finding.secret));
 }
 
 fn finding(found: &Match, image: Option<usize>, location: Location, state: State) -> Finding {
@@ -210,9 +219,8 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
         for text in texts {
             let mut found = detector.scan(&Text::whole(text.text.as_bytes(), b"", Medium::Metadata));
             let known = values.matches(&text.text, &found);
-            found.retain(|f| {
-                !known.iter().any(|k| k.offset < f.offset + f.secret.len() as u64 && f.offset < k.offset + k.secret.len() as u64)
-            });
+            let covered = Covered::of(known.iter());
+            found.retain(|f| !covered.touch(f.offset, f.offset + f.secret.len() as u64));
             found.extend(known);
             found.sort_by_key(|found| std::cmp::Reverse(found.confidence));
             let mut here = HashSet::new();
@@ -267,25 +275,40 @@ fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &
         }
     }
     if !plain {
-        findings.extend(between_members(archive, images));
+        let between = between_members(archive, images, &[told, &findings]);
+        findings.extend(between);
     }
     findings
 }
 
-/// What stands in the archive itself: members that are plain files, bytes behind its end, unused parts of its headers.
-fn between_members(archive: &Archive, images: &Images) -> Vec<Finding> {
+/// What stands in the archive itself: members that are plain files, bytes behind its end, unused parts of its headers. Of JSON, what its
+/// texts do not tell one by one.
+fn between_members(archive: &Archive, images: &Images, told: &[&[Finding]]) -> Vec<Finding> {
     let unreferenced: HashSet<usize> = images.unreferenced.iter().copied().collect();
+    let mut in_documents: HashSet<(usize, Vec<u8>)> = HashSet::new();
+    for finding in told.iter().copied().flatten() {
+        if let Location::Metadata { blob, .. } = finding.location {
+            in_documents.insert((blob, unescaped(&finding.secret)));
+        }
+    }
     let of_interest = |hit: &&FileHit| match archive.blob_of(hit.entry) {
         Some(blob) if hit.place == Place::Content => match &archive.blobs[blob].content {
             Content::File => unreferenced.contains(&blob),
-            // The JSON is searched text by text.
-            Content::Document(document) => hit.found.offset >= document.end,
+            Content::Document(document) => {
+                let beside = metadata::is_unknown(&document.value) && !in_documents.contains(&(blob, unescaped(&hit.found.secret)));
+                beside || hit.found.offset >= document.end
+            }
             Content::Layer(_) => false,
         },
         _ => true,
     };
     let hits = archive.members.hits.iter().filter(of_interest);
     hits.map(|hit| hidden(hit, None, archive.members.path(hit.entry), "in the archive itself, where no image refers to it")).collect()
+}
+
+/// In the text of a JSON document, some characters stand behind a backslash.
+fn unescaped(secret: &Secret) -> Vec<u8> {
+    secret.reveal().iter().copied().filter(|b| *b != b'\\').collect()
 }
 
 fn hidden(hit: &FileHit, blob: Option<usize>, path: &[u8], reason: &'static str) -> Finding {

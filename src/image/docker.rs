@@ -39,12 +39,11 @@ fn image(gathering: &mut Gathering, item: &Value, manifest: usize) {
         return;
     };
     let resolved = archive.resolve(config_name);
-    let config = resolved.as_ref().ok().and_then(|blobs| blobs.last().copied());
+    let config = resolved.ok();
     if config.and_then(|blob| archive.document(blob)).is_none() {
-        let state = match (config, &resolved) {
-            (Some(blob), _) => no_document(archive, blob, &gathering.limits),
-            (None, Err(why)) => format!("is {why}"),
-            (None, Ok(_)) => "is not in this input".to_owned(),
+        let state = match resolved {
+            Ok(blob) => no_document(archive, blob, &gathering.limits),
+            Err(why) => format!("is {why}"),
         };
         gathering.problem(Code::BlobMissing, format!("the config {} {state}", crate::text::sanitise(config_name)));
     }

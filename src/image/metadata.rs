@@ -131,20 +131,32 @@ pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
     texts_of(document, blob, &history::steps(document))
 }
 
+/// True for JSON that is no document of any format that is known here: then it is a file, and its texts alone may not tell all.
+pub fn is_unknown(document: &Value) -> bool {
+    let known = ["rootfs", "predicateType", "manifests", "layers", "fsLayers", "blobs"];
+    document.is_object() && !is_v1(document) && !known.iter().any(|key| json::get(document, key).is_some())
+}
+
+fn is_v1(document: &Value) -> bool {
+    let has = |key| json::get(document, key).is_some();
+    !has("rootfs") && has("id") && (has("config") || has("container_config") || has("parent"))
+}
+
 /// What a document is, by its shape, decides what its texts are called.
 fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text> {
     let has = |key| json::get(document, key).is_some();
     let env = json::list(json::get(document, "config").and_then(|config| json::get(config, "Env")));
     let env: HashMap<&str, &str> = env.iter().filter_map(|variable| variable.as_str()?.split_once('=')).collect();
-    let v1 = !has("rootfs") && has("id") && (has("config") || has("container_config") || has("parent"));
+    let v1 = is_v1(document);
+    let steps: Vec<Arc<str>> = steps.iter().map(|step| cut(&step.instruction, LONGEST).into()).collect();
     let mut texts = Vec::new();
-    for leaf in leaves(document) {
+    for leaf in leaves(document).into_iter().filter(|leaf| !leaf.value.is_empty()) {
         let decoded = decoded(&leaf.value);
         let annotation = leaf.way.parts().contains(&"annotations");
         let made = if v1 {
-            Text { kind: Kind::V1Config, ..config_text(leaf, blob, steps, &env) }
+            Text { kind: Kind::V1Config, ..config_text(leaf, blob, &steps, &env) }
         } else if has("rootfs") {
-            config_text(leaf, blob, steps, &env)
+            config_text(leaf, blob, &steps, &env)
         } else if has("predicateType") {
             attestation_text(leaf, blob)
         } else {
@@ -240,7 +252,7 @@ fn text(leaf: Leaf, blob: usize, kind: Kind) -> Text {
     Text { kind, blob, way: leaf.way, step: None, called: None, text, historic: false }
 }
 
-fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &HashMap<&str, &str>) -> Text {
+fn config_text(leaf: Leaf, blob: usize, steps: &[Arc<str>], env: &HashMap<&str, &str>) -> Text {
     let parts = leaf.way.parts();
     let kind = match parts[..] {
         ["history", ..] => Kind::History,
@@ -254,14 +266,16 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[history::Step], env: &HashMap<&
     };
     let step = parts.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
     let value = leaf.value.clone();
+    let key = leaf.key;
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.trim_end().contains('\n');
     let of_map =
         of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_string(), ..text(leaf, blob, kind) } };
     match kind {
+        Kind::Label => made.called = key.map(|key| cut(key, LONGEST).into()),
         Kind::Env => made.called = value.split('=').next().map(|name| cut(name, LONGEST).into()),
         Kind::History => {
-            made.called = Some(step.and_then(|i: usize| steps.get(i)).map(|s| cut(&s.instruction, LONGEST).into()).unwrap_or_default());
+            made.called = Some(step.and_then(|i: usize| steps.get(i)).cloned().unwrap_or_default());
             made.step = step;
             made.historic = overridden(&value, env);
         }

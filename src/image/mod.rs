@@ -14,10 +14,12 @@ use crate::digest::Digest;
 use crate::error::{Code, Problem, Problems};
 use crate::layer::compression::Compression;
 use crate::limits::Limits;
+use crate::secret::Secret;
+use crate::text::cut;
 use history::{Attribution, Step};
 use platform::Platform;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What an image is.
@@ -77,6 +79,8 @@ pub struct Images {
     pub problems: Vec<Problem>,
     /// Blobs that no image uses.
     pub unreferenced: Vec<usize>,
+    /// Secrets of findings that were too many to be told: no report may show them.
+    pub unlisted: Vec<Secret>,
 }
 
 /// Which images are wanted, and how many are looked at.
@@ -91,10 +95,13 @@ pub struct Selection {
 /// Layers of all images together: an archive can name the same layer as often as it likes.
 const MAX_LAYERS_OF_ALL: usize = 500_000;
 
+/// Names and types that are longer are cut. In bytes.
+const LONGEST: usize = 256;
+
 /// A layer as a manifest lists it.
 #[derive(Default)]
 struct Listed {
-    /// What the manifest calls it.
+    /// What the manifest calls it, for messages.
     name: String,
     /// The blob, or why there is none.
     blob: Option<usize>,
@@ -105,13 +112,18 @@ struct Listed {
 }
 
 impl Listed {
+    /// Whether the media type says so, in whatever case.
+    fn is(&self, part: &str) -> bool {
+        self.media_type.to_ascii_lowercase().contains(part)
+    }
+
     /// A layer that is listed by the name of a member, as in archives of Docker.
     fn named(archive: &Archive, name: &str) -> Listed {
         let (blob, missing) = match archive.resolve(name) {
-            Ok(blobs) => (blobs.last().copied(), None),
+            Ok(blob) => (Some(blob), None),
             Err(why) => (None, Some(why)),
         };
-        Listed { name: name.to_owned(), blob, missing, ..Listed::default() }
+        Listed { name: cut(name, LONGEST).into_owned(), blob, missing, ..Listed::default() }
     }
 }
 
@@ -123,6 +135,8 @@ struct Gathering<'a> {
     problems: Problems,
     /// Images by config and layers: one that is listed twice is one with two names.
     same: HashMap<(Digest, Vec<Option<usize>>), usize>,
+    /// The names of each image.
+    named: HashSet<(usize, String)>,
     /// Histories by config.
     steps: HashMap<usize, Arc<[Step]>>,
     layers: usize,
@@ -136,6 +150,7 @@ pub fn images(archive: &Archive, selection: &Selection) -> Images {
         found: Images::default(),
         problems: Problems::default(),
         same: HashMap::new(),
+        named: HashSet::new(),
         steps: HashMap::new(),
         layers: 0,
     };
@@ -179,7 +194,7 @@ fn only(found: &mut Images, wanted: &Platform) {
         .into_iter()
         .partition(|image| image.platform.as_ref().is_none_or(|platform| platform.fits(wanted)));
     found.images = images;
-    let platforms: BTreeSet<String> = others.iter().filter_map(|image| Some(image.platform.as_ref()?.to_string())).collect();
+    let platforms: BTreeSet<String> = others.iter().filter_map(|image| Some(image.platform.as_ref()?.guarded())).collect();
     let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
     if found.images.is_empty() {
         let message = format!("there is no image for {wanted}, only for {}", crate::text::sanitise(&platforms));
@@ -209,22 +224,29 @@ impl Gathering<'_> {
         full
     }
 
-    /// Adds an image, or only its names where the same config with the same layers is there already.
-    fn add(&mut self, image: Image) {
+    /// Adds an image, or only its names where the same config with the same layers is there already. Returns its index.
+    fn add(&mut self, image: Image) -> Option<usize> {
         let identity = image.config_digest.clone().map(|config| (config, image.layers.iter().map(|layer| layer.blob).collect::<Vec<_>>()));
         if let Some(index) = identity.as_ref().and_then(|identity| self.same.get(identity)) {
-            let other = &mut self.found.images[*index];
-            let names: Vec<String> = image.names.into_iter().filter(|name| !other.names.contains(name)).collect();
-            other.names.extend(names);
-            other.documents.extend(image.documents);
-            return;
+            let index = *index;
+            self.name(index, image.names, image.documents);
+            return Some(index);
         }
         if self.found.images.len() >= self.limits.manifests {
             self.problem(Code::LimitReached, format!("more than {} images (--max-manifests)", self.limits.manifests));
-            return;
+            return None;
         }
         self.same.extend(identity.map(|identity| (identity, self.found.images.len())));
+        self.named.extend(image.names.iter().map(|name| (self.found.images.len(), name.clone())));
         self.found.images.push(image);
+        Some(self.found.images.len() - 1)
+    }
+
+    /// Gives an image more names, and the documents that they come from.
+    fn name(&mut self, index: usize, names: impl IntoIterator<Item = String>, documents: Vec<usize>) {
+        let image = &mut self.found.images[index];
+        image.names.extend(names.into_iter().filter(|name| self.named.insert((index, name.clone()))));
+        image.documents.extend(documents);
     }
 
     /// Puts an image together from its config and its list of layers, and says what does not fit.
@@ -290,7 +312,7 @@ impl Image {
 fn mismatches(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Vec<Problem> {
     let name = crate::text::sanitise(&listed.name);
     let Some(index) = listed.blob else {
-        let foreign = listed.media_type.contains(".foreign.") || listed.media_type.contains("nondistributable");
+        let foreign = listed.is(".foreign.") || listed.is("nondistributable");
         return match (foreign, archive.omissions.interrupted) {
             (_, true) => Vec::new(),
             (true, _) => vec![Problem::new(
@@ -306,7 +328,7 @@ fn mismatches(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> V
         // Its digests are those of a part; why is among its own problems.
         return problems;
     }
-    if listed.media_type.ends_with("+encrypted") {
+    if listed.is("+encrypted") {
         let message = format!("the layer {name} is encrypted ({}): only the ciphertext was searched", listed.media_type);
         return vec![Problem::new(Code::EncryptedLayer, message)];
     }

@@ -1,10 +1,11 @@
 //! OCI layouts: `index.json`, indexes in indexes, manifests (OCI image-spec; formats.md, parts 3 and 4), a lone manifest, and manifests
 //! that nothing names.
 
-use super::{Gathering, Image, Kind, Layer, Listed, Platform, json, no_document};
+use super::{Gathering, Image, Kind, LONGEST, Layer, Listed, Platform, json, no_document};
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::{Code, Problem};
+use crate::text::cut;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
@@ -31,7 +32,12 @@ struct Way {
 struct Walk<'a, 'b> {
     gathering: &'a mut Gathering<'b>,
     archive: &'b Archive,
+    /// Names under which a document was come by.
     seen: HashSet<(usize, Option<String>)>,
+    /// What documents are: an index, a manifest.
+    shapes: HashMap<usize, (bool, bool)>,
+    /// Images by their manifests; none where it gave none of its own.
+    made: HashMap<usize, Option<usize>>,
     known: HashSet<usize>,
     /// Documents of attestations, by the digest of the manifest that they are about.
     attestations: HashMap<Digest, Vec<usize>>,
@@ -40,7 +46,15 @@ struct Walk<'a, 'b> {
 /// Adds the images that `index.json`, or a manifest that stands alone, leads to, and those that nothing leads to.
 pub fn images(gathering: &mut Gathering) {
     let archive = gathering.archive;
-    let mut walk = Walk { gathering, archive, seen: HashSet::new(), known: HashSet::new(), attestations: HashMap::new() };
+    let mut walk = Walk {
+        gathering,
+        archive,
+        seen: HashSet::new(),
+        shapes: HashMap::new(),
+        made: HashMap::new(),
+        known: HashSet::new(),
+        attestations: HashMap::new(),
+    };
     for blob in archive.named("index.json") {
         match archive.document(blob) {
             Some(index) => walk.document(index, blob, Way::default(), 0),
@@ -66,7 +80,11 @@ impl Walk<'_, '_> {
             return;
         }
         self.known.insert(blob);
-        let (index, manifest) = (is_index(document), is_manifest(document));
+        if let Some(image) = self.made.get(&blob) {
+            // Another name for what is known.
+            return image.iter().for_each(|image| self.gathering.name(*image, way.name.clone(), way.indexes.clone()));
+        }
+        let (index, manifest) = self.shape(document, blob);
         if index && manifest {
             self.gathering.problem(Code::InvalidDocument, "a document is both an index and a manifest: tools differ in what they see");
         }
@@ -74,8 +92,13 @@ impl Walk<'_, '_> {
             self.index(document, blob, &way, depth);
         }
         if manifest {
-            self.manifest(document, blob, way);
+            let image = self.manifest(document, blob, way);
+            self.made.insert(blob, image);
         }
+    }
+
+    fn shape(&mut self, document: &Value, blob: usize) -> (bool, bool) {
+        *self.shapes.entry(blob).or_insert_with(|| (is_index(document), is_manifest(document)))
     }
 
     fn index(&mut self, index: &Value, blob: usize, way: &Way, depth: usize) {
@@ -91,9 +114,9 @@ impl Walk<'_, '_> {
         }
         if !parts.is_empty() {
             // BuildKit's cache export: an index of layers.
-            let config = parts.iter().position(|part| part.media_type.contains("config"));
+            let config = parts.iter().position(|part| part.is("config"));
             let kind = config.map_or_else(|| "an index of blobs".to_owned(), |config| parts[config].media_type.clone());
-            self.artifact(kind, parts, blob, way.clone());
+            let _ = self.artifact(kind, parts, blob, way.clone());
         }
     }
 
@@ -117,8 +140,8 @@ impl Walk<'_, '_> {
             return None;
         };
         let document = self.archive.document(blob);
-        let Some(document) = document.filter(|document| is_index(document) || is_manifest(document)) else {
-            if document.is_none() && is_manifest_type(&listed.media_type) {
+        let Some(document) = document.filter(|document| self.shape(document, blob) != (false, false)) else {
+            if document.is_none() && is_manifest_type(&listed) {
                 let message = format!("the manifest {digest} {}", no_document(self.archive, blob, &self.gathering.limits));
                 self.gathering.problem(Code::InvalidDocument, message);
                 return None;
@@ -132,7 +155,7 @@ impl Walk<'_, '_> {
         None
     }
 
-    fn manifest(&mut self, manifest: &Value, blob: usize, way: Way) {
+    fn manifest(&mut self, manifest: &Value, blob: usize, way: Way) -> Option<usize> {
         if json::get(manifest, "fsLayers").is_some() {
             return self.schema1(manifest, blob, way);
         }
@@ -140,13 +163,14 @@ impl Walk<'_, '_> {
         let layers = json::list(json::get(manifest, "layers").or(json::get(manifest, "blobs")));
         let layers: Vec<Listed> = layers.iter().map(|layer| self.listed(layer)).collect();
         let config_blob = config.as_ref().and_then(|config| config.blob);
-        if !layers.is_empty() && layers.iter().all(|layer| layer.media_type == "application/vnd.in-toto+json") {
-            return self.attestation(manifest, blob, way, config_blob, layers);
+        if !layers.is_empty() && layers.iter().all(|layer| layer.is("application/vnd.in-toto+json")) {
+            self.attestation(manifest, blob, way, config_blob, layers);
+            return None;
         }
         if config_blob.is_none() && layers.iter().all(|layer| layer.blob.is_none()) {
             let message = format!("a manifest's config and its {} layers are not in this input", layers.len());
             self.gathering.problem(Code::PlatformAbsent, message);
-            return;
+            return None;
         }
         if let Some(kind) = artifact_type(self.archive, manifest, config.as_ref()) {
             let parts = config.into_iter().filter(|config| config.digest.as_ref().is_none_or(|d| d.to_string() != EMPTY)).chain(layers);
@@ -169,7 +193,7 @@ impl Walk<'_, '_> {
             Some(other) if differ(&other.layers, &image.layers) == Differ::Layers => {
                 let message = "manifest.json lists other layers for this config: tools differ in which image they see; both are reported";
                 image.problem(Code::ListsDiffer, message);
-                self.gathering.add(image);
+                self.gathering.add(image)
             }
             Some(other) => {
                 if differ(&other.layers, &image.layers) == Differ::Order {
@@ -179,17 +203,23 @@ impl Walk<'_, '_> {
                 if other.names.is_empty() {
                     other.names = image.names;
                 }
+                None
             }
             None => self.gathering.add(image),
         }
     }
 
     /// Docker's first registry manifests: layers top first, and a v1 config for each, as text.
-    fn schema1(&mut self, manifest: &Value, blob: usize, way: Way) {
+    fn schema1(&mut self, manifest: &Value, blob: usize, way: Way) -> Option<usize> {
         let layers = json::list(json::get(manifest, "fsLayers")).iter().rev().map(|layer| {
             let digest = json::text(layer, "blobSum").and_then(Digest::parse);
             let found = digest.as_ref().and_then(|digest| find(self.archive, digest));
-            Listed { name: json::text(layer, "blobSum").unwrap_or_default().to_owned(), blob: found, digest, ..Listed::default() }
+            Listed {
+                name: cut(json::text(layer, "blobSum").unwrap_or_default(), LONGEST).into_owned(),
+                blob: found,
+                digest,
+                ..Listed::default()
+            }
         });
         let layers: Vec<Listed> = layers.collect();
         let v1 = |entry: &Value| json::text(entry, "v1Compatibility").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -198,11 +228,11 @@ impl Walk<'_, '_> {
         image.attribute_v1(documents.iter());
         image.platform = Platform::of(manifest);
         image.come_by(way, blob);
-        self.gathering.add(image);
+        self.gathering.add(image)
     }
 
     /// A manifest that describes no image, or an index of what is none: its blobs are files beside each other.
-    fn artifact(&mut self, kind: String, parts: Vec<Listed>, blob: usize, way: Way) {
+    fn artifact(&mut self, kind: String, parts: Vec<Listed>, blob: usize, way: Way) -> Option<usize> {
         let (documents, files): (Vec<Listed>, Vec<Listed>) =
             parts.into_iter().partition(|part| part.blob.is_some_and(|blob| self.archive.document(blob).is_some()));
         let mut image = self.gathering.assemble(None, files);
@@ -213,7 +243,7 @@ impl Walk<'_, '_> {
         image.kind = Kind::Artifact(kind);
         image.come_by(way, blob);
         image.documents.extend(documents.iter().filter_map(|part| part.blob));
-        self.gathering.add(image);
+        self.gathering.add(image)
     }
 
     /// BuildKit's attestations (formats.md, part 3.4): documents about another manifest.
@@ -269,12 +299,12 @@ impl Walk<'_, '_> {
         let digest = json::text(descriptor, "digest").and_then(Digest::parse);
         let media_type = json::text(descriptor, "mediaType").unwrap_or_default();
         Listed {
-            name: json::text(descriptor, "digest").unwrap_or("without a digest").to_owned(),
+            name: cut(json::text(descriptor, "digest").unwrap_or("without a digest"), LONGEST).into_owned(),
             blob: digest.as_ref().and_then(|digest| find(self.archive, digest)),
             missing: None,
             digest,
             size: json::get(descriptor, "size").and_then(Value::as_u64),
-            media_type: media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+            media_type: cut(media_type.split(';').next().unwrap_or_default().trim(), LONGEST).into_owned(),
         }
     }
 
@@ -345,8 +375,8 @@ fn is_manifest(document: &Value) -> bool {
             .any(|list| typed || json::list(Some(list)).iter().any(described))
 }
 
-fn is_manifest_type(media_type: &str) -> bool {
-    media_type.is_empty() || media_type.contains("manifest") || media_type.contains("index")
+fn is_manifest_type(listed: &Listed) -> bool {
+    listed.media_type.is_empty() || listed.is("manifest") || listed.is("index")
 }
 
 /// `blobs/<algorithm>/<encoded>`, or the bare hex of the `dir:` layout.
@@ -360,19 +390,20 @@ fn is_blob_name(name: &[u8]) -> bool {
 /// What a manifest is, if not that of a container image.
 fn artifact_type(archive: &Archive, manifest: &Value, config: Option<&Listed>) -> Option<String> {
     let config_type = config.map(|config| config.media_type.as_str()).unwrap_or_default();
-    let image_type = config_type.contains("container.image") || config_type.contains("oci.image.config");
+    let image_type = config.is_some_and(|config| config.is("container.image") || config.is("oci.image.config"));
     let rootfs = config.and_then(|config| archive.document(config.blob?)).is_some_and(|config| json::get(config, "rootfs").is_some());
     if rootfs || image_type || config_type.is_empty() && json::get(manifest, "artifactType").is_none() && config.is_some() {
         return None;
     }
     let named = json::text(manifest, "artifactType").filter(|kind| !kind.is_empty());
-    Some(named.unwrap_or(if config_type.is_empty() { "an artifact without a type" } else { config_type }).to_owned())
+    let named = named.unwrap_or(if config_type.is_empty() { "an artifact without a type" } else { config_type });
+    Some(cut(named, LONGEST).into_owned())
 }
 
 /// A blob by its digest; in the `dir:` layout its name is the bare hex.
 fn find(archive: &Archive, digest: &Digest) -> Option<usize> {
     let bare = digest.encoded();
-    let by_name = |name: &str| archive.named(name).last().copied();
+    let by_name = |name: &str| archive.resolve(name).ok();
     archive.digested(digest).or_else(|| by_name(&bare)).or_else(|| by_name(&format!("{bare}.manifest.json")))
 }
 

@@ -1,8 +1,18 @@
 //! Platforms: what an image is for, and what a person asks for (OCI image-spec, image-index.md; Go's names of systems and architectures).
 
 use super::json;
+use crate::text::cut;
 use serde_json::Value;
 use std::fmt;
+
+/// Parts that are longer are none, and are cut. In bytes.
+const LONGEST: usize = 64;
+
+/// Go's names, as far as images have them: what else an image says is not repeated where nobody looked for secrets in it.
+const USUAL: [&str; 29] = [
+    "linux", "windows", "darwin", "freebsd", "android", "wasip1", "wasi", "js", "unknown", "amd64", "386", "arm", "arm64", "ppc64le",
+    "ppc64", "s390x", "riscv64", "mips64le", "mips64", "mips", "mipsle", "loong64", "wasm", "v5", "v6", "v7", "v8", "v2", "v3",
+];
 
 /// What an image is for. What is not known fits everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +28,7 @@ pub struct Platform {
 impl Platform {
     /// What a config (or a platform in a descriptor) says; none if it says nothing.
     pub fn of(document: &Value) -> Option<Platform> {
-        let part = |key| json::text(document, key).filter(|text| !text.is_empty()).map(str::to_owned);
+        let part = |key| json::text(document, key).filter(|text| !text.is_empty()).map(|text| cut(text, LONGEST).into_owned());
         let platform = Platform { os: part("os"), architecture: part("architecture"), variant: part("variant") };
         (platform != Platform::default()).then_some(platform)
     }
@@ -38,6 +48,12 @@ impl Platform {
     pub fn fits(&self, wanted: &Platform) -> bool {
         let [own, wanted] = [self, wanted].map(Platform::usual);
         own.iter().zip(&wanted).all(|(own, wanted)| own.is_none() || wanted.is_none() || own == wanted)
+    }
+
+    /// The text form, with `?` for names that are not usual.
+    pub fn guarded(&self) -> String {
+        let parts = self.usual().into_iter().flatten();
+        parts.map(|part| if USUAL.contains(&part.as_str()) { part } else { "?".to_owned() }).collect::<Vec<_>>().join("/")
     }
 
     /// In lower case, under Go's names. 64-bit ARM has one variant, which most images do not name.

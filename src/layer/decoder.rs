@@ -151,9 +151,19 @@ impl<R: Read> Decoder<R> {
                 Codec::Gzip(Box::new(Decompress::new_gzip(15)))
             }
             Compression::Zstd => {
-                let mut frame = raw::Decoder::new()?;
-                frame.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-                Codec::Zstd(Box::new(frame))
+                // A decoder is large, and a frame may be nine bytes.
+                let frame = match std::mem::replace(&mut self.codec, Codec::Plain) {
+                    Codec::Zstd(mut frame) => {
+                        frame.reinit()?;
+                        frame
+                    }
+                    _ => {
+                        let mut frame = raw::Decoder::new()?;
+                        frame.set_parameter(zstd::zstd_safe::DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
+                        Box::new(frame)
+                    }
+                };
+                Codec::Zstd(frame)
             }
             Compression::Bzip2 => Codec::Bzip2(Box::new(bzip2::Decompress::new(false))),
             Compression::Xz => Codec::Xz(Box::new(liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)?)),

@@ -24,6 +24,8 @@ pub struct Frame {
     /// What earlier blocks may be referred to, and the current block, of which `given` bytes were given.
     output: Vec<u8>,
     given: usize,
+    /// Room for a block.
+    unpacked: Vec<u8>,
 }
 
 impl Frame {
@@ -67,9 +69,13 @@ impl Frame {
 
     /// Unpacks the next block. True at the end of the frame.
     fn block<R: Read>(&mut self, input: &mut Input<R>) -> io::Result<bool> {
-        let keep = if self.linked { self.output.len().min(WINDOW) } else { 0 };
-        self.output.drain(..self.output.len() - keep);
-        self.given = keep;
+        // Blocks may be small: the window is not moved for each.
+        if !self.linked {
+            self.output.clear();
+        } else if self.output.len() > 8 * WINDOW {
+            self.output.drain(..self.output.len() - WINDOW);
+        }
+        self.given = self.output.len();
         if self.legacy {
             // It ends where the input does, or where another frame begins.
             let next = input.peek(4)?;
@@ -101,12 +107,15 @@ impl Frame {
             self.output.extend_from_slice(&packed);
             return Ok(false);
         }
-        let dictionary = self.output.clone();
+        let dictionary = &self.output[self.output.len().saturating_sub(WINDOW)..];
         // A packed byte gives 255 at the most: a small block needs no room for a large one.
-        self.output.resize(keep + self.most.min(packed.len() * 255 + 64), 0);
-        let written = decompress_into_with_dict(&packed, &mut self.output[keep..], &dictionary).map_err(|_| corrupt());
-        self.output.truncate(keep + written.as_ref().copied().unwrap_or(0));
-        written.map(|_| false)
+        let most = self.most.min(packed.len() * 255 + 64);
+        if self.unpacked.len() < most {
+            self.unpacked.resize(most, 0);
+        }
+        let written = decompress_into_with_dict(&packed, &mut self.unpacked[..most], dictionary).map_err(|_| corrupt())?;
+        self.output.extend_from_slice(&self.unpacked[..written]);
+        Ok(false)
     }
 }
 

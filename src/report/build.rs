@@ -1,6 +1,6 @@
 //! From findings to a report.
 
-use super::redact::redact;
+use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
     CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, ProblemEntry, Report, SecretEntry, SkippedEntry, Tool,
@@ -31,6 +31,22 @@ pub struct Scanned {
     pub images: Images,
     /// All findings, of every confidence.
     pub findings: Vec<Finding>,
+}
+
+impl Scanned {
+    /// Every secret that was found, told or not, and how sure it is.
+    fn secrets(&self) -> impl Iterator<Item = (&Secret, Confidence)> {
+        let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
+        let in_files = [&self.archive.members].into_iter().chain(layers).flat_map(|scan| &scan.hits);
+        let found = self.findings.iter().map(|finding| (&finding.secret, finding.confidence));
+        let unlisted = self.images.unlisted.iter().map(|secret| (secret, Confidence::High));
+        found.chain(unlisted).chain(in_files.map(|hit| (&hit.found.secret, hit.found.confidence)))
+    }
+
+    /// A message without any of them.
+    pub fn redacted(&self, message: &str) -> Result<String, serde_json::Error> {
+        Ok(Redactor::of(self.secrets())?.clean(message))
+    }
 }
 
 /// What of the findings is reported, and how.
@@ -78,6 +94,7 @@ pub fn build(
             groups: &groups,
             show_secrets: view.show_secrets,
             allow_missing_layers: view.allow_missing_layers,
+            longest: if scanned.findings.len() > MANY { LONGEST / 8 } else { LONGEST },
             room: room(scanned.findings.len() + scanned.images.images.iter().map(|image| image.layers.len()).sum::<usize>()),
         };
         report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
@@ -93,7 +110,7 @@ pub fn build(
     let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), report.complete, view.fail_on);
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
-        report = redact(report, targets.iter().flat_map(|t| &t.findings))?;
+        report = redact(report, targets.iter().flat_map(Scanned::secrets))?;
     }
     Ok((report, verdict))
 }
@@ -109,6 +126,8 @@ struct One<'a> {
     allow_missing_layers: bool,
     /// For instructions: see [`room`].
     room: usize,
+    /// For names: less where thousands of findings repeat them.
+    longest: usize,
 }
 
 impl One<'_> {
@@ -174,7 +193,7 @@ impl One<'_> {
             instruction_certain: certain,
             instructions,
             fate: fate(finding, image, self.room),
-            also_visible: finding.also_visible.iter().map(|path| exact(path)).collect(),
+            also_visible: self.copies(finding),
             recoverable: true,
             retrieve: retrieve::command(&self.scanned.target, &self.scanned.archive, &finding.location, finding.state),
             rewritten_in: finding.rewritten_in.clone(),
@@ -186,17 +205,29 @@ impl One<'_> {
         }
     }
 
+    /// The first copies, and as many as there is room for.
+    fn copies(&self, finding: &Finding) -> Vec<String> {
+        let mut room = self.room;
+        let fits = |(index, path): &(usize, String)| {
+            room = room.saturating_sub(path.len());
+            *index == 0 || room > 0
+        };
+        let copies = finding.also_visible.iter().map(|path| exact(&shortened(path, self.longest)));
+        copies.enumerate().take_while(fits).map(|(_, path)| path).collect()
+    }
+
     fn location(&self, finding: &Finding, image: Option<&Image>) -> LocationEntry {
         let archive = &self.scanned.archive;
-        let member = |blob: usize| finding.image.is_none().then(|| exact(archive.name(blob)));
+        let member = |blob: usize| finding.image.is_none().then(|| exact(&shortened(archive.name(blob), self.longest)));
         let (mut entry, at) = match &finding.location {
             Location::File { layer, blob, path, inner, xattr, at, .. } => {
                 let declared = layer.and_then(|l| image?.layers.get(l)?.diff_id.as_ref());
                 let computed = blob
                     .filter(|_| image.is_none_or(|image| image.kind != image::Kind::FileSystem))
                     .map(|blob| archive.blobs[blob].diff_id());
-                let path = shortened(path);
-                let raw = std::str::from_utf8(&path).is_err();
+                // Of one that is cut, the rest would be missing in base64 too.
+                let raw = path.len() <= self.longest && std::str::from_utf8(path).is_err();
+                let path = shortened(path, self.longest);
                 let entry = LocationEntry {
                     kind: "file".to_owned(),
                     layer: *layer,
@@ -204,7 +235,7 @@ impl One<'_> {
                     member: blob.and_then(member).or_else(|| finding.image.is_none().then(|| exact(&path))),
                     path: Some(exact(&path)),
                     path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(&*path)),
-                    inner: inner.iter().map(|inner| exact(&shortened(inner))).collect(),
+                    inner: inner.iter().map(|inner| exact(&shortened(inner, self.longest))).collect(),
                     xattr: xattr.clone(),
                     ..LocationEntry::default()
                 };
@@ -217,7 +248,7 @@ impl One<'_> {
                     pointer: Some(pointer.clone()),
                     step: *step,
                     name: match kind {
-                        Kind::Env | Kind::Label => Some(name.rsplit('/').next().unwrap_or(name).to_owned()),
+                        Kind::Env | Kind::Label => Some(name.to_string()),
                         Kind::Attestation => pointer.contains("/build-arg:").then(|| name.to_string()),
                         Kind::History => self.build_argument(*blob, pointer, at.offset),
                         _ => None,
@@ -246,7 +277,7 @@ impl One<'_> {
                 source: self.scanned.target.clone(),
                 image: image.map(|index| index + self.first_image),
                 layer,
-                path: problem.path.as_deref().map(|path| exact(&shortened(path))),
+                path: problem.path.as_deref().map(|path| exact(&shortened(path, LONGEST))),
             };
             let by_design = problem.code == Code::ForeignLayer && self.allow_missing_layers;
             if problem.code.is_note() || by_design { report.notes.push(entry) } else { report.problems.push(entry) }
@@ -272,7 +303,7 @@ impl One<'_> {
         let file_system = self.is_file_system();
         for blob in (0..self.scanned.archive.blobs.len()).filter(|blob| !file_system && told.insert(*blob)) {
             for problem in self.scanned.archive.problems_of(blob) {
-                let message = format!("{}: {}", exact(&shortened(self.scanned.archive.name(blob))), problem.message);
+                let message = format!("{}: {}", exact(&shortened(self.scanned.archive.name(blob), LONGEST)), problem.message);
                 add(&Problem { message, ..problem.clone() }, None, None);
             }
         }
@@ -303,10 +334,20 @@ impl One<'_> {
     }
 }
 
-/// A name as it is shown: no file system has one of more than 4096 bytes, and an archive can repeat a long one as often as it likes.
-fn shortened(name: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    const MOST: usize = 4096;
-    if name.len() <= MOST { name.into() } else { [&name[..MOST], "…".as_bytes()].concat().into() }
+/// From so many findings on, a report is for machines.
+const MANY: usize = 10_000;
+/// Names are cut where they are longer: no file system has such. In bytes.
+const LONGEST: usize = 4096;
+
+/// A name as it is shown: an archive can repeat a long one as often as it likes.
+fn shortened(name: &[u8], most: usize) -> std::borrow::Cow<'_, [u8]> {
+    if name.len() <= most {
+        return name.into();
+    }
+    // No character is cut in two: what is left of a value must be known as its beginning.
+    let within = |at: &usize| name[*at] & 0xc0 != 0x80;
+    let end = (most.saturating_sub(3)..=most).rev().find(within).unwrap_or(most);
+    [&name[..end], "…".as_bytes()].concat().into()
 }
 
 /// How many bytes of instructions one finding (or layer) may show, so that all `count` together stay bounded: an instruction may be as

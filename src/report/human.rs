@@ -1,9 +1,10 @@
 //! The report for people: secrets, the worst first, each with the life of every place it stands in.
 
 use super::retrieve::shell_word;
-use super::{FindingEntry, Report, Style};
+use super::{FindingEntry, ImageEntry, Report, Style};
 use crate::text::{sanitise, shorten};
 use anstyle::{AnsiColor, Color, Style as Ansi};
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 /// Places of one secret that are shown; the rest is counted.
@@ -15,7 +16,8 @@ const MOST_PROBLEMS: usize = 12;
 
 /// Writes the whole report.
 pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { report, style, out, told: Vec::new() };
+    let absent = report.images.iter().map(absent).collect();
+    let mut page = Page { report, style, out, absent, told: Vec::new() };
     page.images()?;
     for group in groups(report) {
         page.secret(&group)?;
@@ -38,10 +40,22 @@ fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
     order
 }
 
+/// The cell of a layer in the strip of an image with so many of them.
+fn cell(layer: usize, layers: usize) -> usize {
+    layer * layers.min(MOST_CELLS) / layers
+}
+
+fn absent(image: &ImageEntry) -> HashSet<usize> {
+    let absent = image.layers.iter().filter(|layer| image.kind == "image" && layer.blob.is_none());
+    absent.map(|layer| cell(layer.index, image.layers.len())).collect()
+}
+
 struct Page<'a> {
     report: &'a Report,
     style: Style,
     out: &'a mut dyn Write,
+    /// By image, the cells of its strip with a layer whose bytes are not there: what it does is not known.
+    absent: Vec<HashSet<usize>>,
     /// What was said of the last place: several secrets of one file share it.
     told: Vec<(&'static str, String)>,
 }
@@ -135,19 +149,14 @@ impl Page<'_> {
         let died = finding.fate.by_layer.filter(|by| *by > born);
         let gone = finding.fate.state != "present";
         let cells = layers.min(MOST_CELLS);
-        let cell = |layer: usize| layer * cells / layers;
-        // What a layer does whose bytes are not there is not known.
-        let image = finding.image.and_then(|i| self.report.images.get(i)).filter(|image| image.kind == "image");
-        let absent = |at: usize| {
-            let mut here = image.into_iter().flat_map(|image| &image.layers).filter(|layer| cell(layer.index) == at);
-            here.any(|layer| layer.blob.is_none())
-        };
+        let cell = |layer: usize| cell(layer, layers);
+        let absent = finding.image.and_then(|i| self.absent.get(i));
         let mut strip = String::new();
         for at in 0..cells {
             strip.push(match at {
                 _ if at == cell(born) => '●',
                 _ if died.is_some_and(|died| at == cell(died)) => '✕',
-                _ if absent(at) => '?',
+                _ if absent.is_some_and(|absent| absent.contains(&at)) => '?',
                 _ if at < cell(born) || died.is_some_and(|died| at > cell(died)) || died.is_none() && gone => '·',
                 _ => '━',
             });

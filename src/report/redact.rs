@@ -1,13 +1,15 @@
 //! Redaction: no value of any secret leaves the program, wherever in the report it stands.
 
 use super::Report;
-use crate::finding::Finding;
 use crate::rules::Confidence;
+use crate::secret::Secret;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Fields with a vocabulary of their own, or that identify things: no text from an image is in them.
 const FIXED: &[&str] = &[
@@ -38,16 +40,9 @@ fn is_sha256(text: &str) -> bool {
 /// Values of low confidence are often ordinary words: short ones of these are left as they are.
 const LEAST_OF_LOW: usize = 6;
 
-/// The report with every value of `findings` replaced, also of those findings that it does not list. The image's own digests and the
-/// fields with a fixed vocabulary stay.
-pub fn redact<'a>(mut report: Report, findings: impl Iterator<Item = &'a Finding>) -> Result<Report, serde_json::Error> {
-    let mut values: BTreeMap<String, String> = BTreeMap::new();
-    for finding in findings.filter(|f| f.confidence > Confidence::Low || f.secret.len() >= LEAST_OF_LOW) {
-        for spelling in spellings(&finding.secret.reveal_text()) {
-            values.insert(spelling, finding.secret.redacted());
-        }
-    }
-    let redactor = Redactor::new(values)?;
+/// The report with every value of `secrets` replaced. The image's own digests and the fields with a fixed vocabulary stay.
+pub fn redact<'a>(mut report: Report, secrets: impl Iterator<Item = (&'a Secret, Confidence)>) -> Result<Report, serde_json::Error> {
+    let redactor = Redactor::of(secrets)?;
     // Finding by finding: as one JSON value the whole report would need several times its memory.
     let findings = std::mem::take(&mut report.findings);
     let mut report: Report = redactor.part(report)?;
@@ -69,7 +64,8 @@ fn spellings(text: &str) -> [String; 6] {
 }
 
 /// Replaces values in texts.
-struct Redactor {
+pub struct Redactor {
+    /// The beginnings of all values.
     automaton: AhoCorasick,
     /// Sorted.
     values: Vec<String>,
@@ -78,20 +74,43 @@ struct Redactor {
     beginnings: HashSet<[u8; LEAST_OF_CUT]>,
     /// The longest value, in bytes.
     longest: usize,
+    /// Long texts that were seen: findings of one layer repeat its instruction.
+    seen: RefCell<HashMap<String, String>>,
 }
 
 /// Fewer bytes of a value may be left where a text was cut.
 const LEAST_OF_CUT: usize = 4;
+/// So much of a value is in the automaton, in bytes; the rest is compared. There may be thousands of private keys.
+const BEGINNING: usize = 24;
+/// A longer part of a value goes even where the rest of it does not follow.
+const PART: usize = 64;
+/// Texts from this length on are remembered, and so many of them.
+const LONG: usize = 256;
+const MOST_SEEN: usize = 256;
 
 impl Redactor {
+    /// For these values, in every spelling.
+    pub fn of<'a>(secrets: impl Iterator<Item = (&'a Secret, Confidence)>) -> Result<Redactor, serde_json::Error> {
+        let mut values: BTreeMap<String, String> = BTreeMap::new();
+        for (secret, _) in secrets.filter(|(secret, confidence)| *confidence > Confidence::Low || secret.len() >= LEAST_OF_LOW) {
+            for spelling in spellings(&secret.reveal_text()) {
+                values.insert(spelling, secret.redacted());
+            }
+        }
+        Redactor::new(values)
+    }
+
     fn new(values: BTreeMap<String, String>) -> Result<Redactor, serde_json::Error> {
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(values.keys());
+        let begin = |value: &'_ String| value.floor_char_boundary(BEGINNING);
+        let mut patterns: Vec<&str> = values.keys().map(|value| &value[..begin(value)]).collect();
+        patterns.dedup();
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns);
         // Without it nothing may be written.
         let automaton = automaton.map_err(serde::ser::Error::custom)?;
         let (values, redacted): (Vec<String>, _) = values.into_iter().unzip();
         let beginnings = values.iter().filter_map(|value| value.as_bytes().first_chunk().copied()).collect();
         let longest = values.iter().map(String::len).max().unwrap_or_default();
-        Ok(Redactor { automaton, values, redacted, beginnings, longest })
+        Ok(Redactor { automaton, values, redacted, beginnings, longest, seen: RefCell::default() })
     }
 
     fn part<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T, serde_json::Error> {
@@ -104,12 +123,7 @@ impl Redactor {
         match value {
             // Our own digests may hold a value by chance; a digest of another algorithm is text from the image.
             Value::String(text) if is_sha256(text) => {}
-            Value::String(text) => {
-                if let Some(clean) = self.text(text) {
-                    *text = clean;
-                }
-                self.cut(text);
-            }
+            Value::String(text) => *text = self.clean(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
             Value::Object(map) => {
                 let before = map.get("path").cloned();
@@ -123,41 +137,97 @@ impl Redactor {
         }
     }
 
-    /// A text that was cut may end within a value: what is left of it goes too.
-    fn cut(&self, text: &mut String) {
-        let Some(whole) = text.strip_suffix('…') else { return };
+    /// The text without any value, and without what is left of one where it was cut.
+    pub fn clean(&self, text: &str) -> String {
+        if let Some(clean) = self.seen.borrow().get(text) {
+            return clean.clone();
+        }
+        let whole = self.text(text);
+        let parts: Vec<&str> = whole.as_deref().unwrap_or(text).split('…').collect();
+        let (last, cut) = parts.split_last().unwrap_or((&"", &[]));
+        let clean: String = cut.iter().map(|part| format!("{}…", self.cut(part))).chain([(*last).to_owned()]).collect();
+        if text.len() >= LONG {
+            let mut seen = self.seen.borrow_mut();
+            if seen.len() >= MOST_SEEN {
+                seen.clear();
+            }
+            seen.insert(text.to_owned(), clean.clone());
+        }
+        clean
+    }
+
+    /// A text in front of an ellipsis may end within a value: what is left of it goes.
+    fn cut<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let begins = |at: &usize| {
-            let rest = &whole[*at..];
+            let rest = &text[*at..];
             let next = self.values.partition_point(|value| value.as_str() < rest);
             self.values.get(next).is_some_and(|value| value.starts_with(rest))
         };
-        let from = whole.ceil_char_boundary(whole.len().saturating_sub(self.longest));
-        let windows = whole.as_bytes()[from..].windows(LEAST_OF_CUT).enumerate();
+        let from = text.ceil_char_boundary(text.len().saturating_sub(self.longest));
+        let windows = text.as_bytes()[from..].windows(LEAST_OF_CUT).enumerate();
         let starts = windows.filter(|(_, window)| window.first_chunk().is_some_and(|chunk| self.beginnings.contains(chunk)));
-        if let Some(at) = starts.map(|(at, _)| from + at).filter(|at| whole.is_char_boundary(*at)).find(begins) {
-            text.replace_range(at.., "********…");
+        match starts.map(|(at, _)| from + at).filter(|at| text.is_char_boundary(*at)).find(begins) {
+            Some(at) => format!("{}********", &text[..at]).into(),
+            None => text.into(),
         }
     }
 
     /// The text without any value; `None` if there is none in it. Where values overlap, all that any of them covers goes.
     fn text(&self, text: &str) -> Option<String> {
-        let mut hits: Vec<_> = self.automaton.find_overlapping_iter(text).filter(|hit| !hit.is_empty()).collect();
-        hits.sort_by_key(|hit| (hit.start(), std::cmp::Reverse(hit.end())));
-        let mut clean = String::with_capacity(text.len());
-        let (mut at, mut hits) = (0, hits.into_iter().peekable());
+        let mut starts: Vec<usize> = self.automaton.find_overlapping_iter(text).map(|hit| hit.start()).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let mut hits = starts.into_iter().filter_map(|start| self.value_at(text, start)).peekable();
         hits.peek()?;
-        while let Some(hit) = hits.next() {
-            let mut end = hit.end();
-            while let Some(next) = hits.next_if(|next| next.start() < end) {
-                end = end.max(next.end());
+        let mut clean = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some((start, first_end, redacted)) = hits.next() {
+            let mut end = first_end;
+            while let Some(next) = hits.next_if(|next| next.0 < end) {
+                end = end.max(next.1);
             }
-            clean.push_str(&text[at..hit.start()]);
-            clean.push_str(if end == hit.end() { &self.redacted[hit.pattern().as_usize()] } else { "********" });
+            clean.push_str(&text[at..start]);
+            clean.push_str(if end == first_end { redacted } else { "********" });
             at = end;
         }
         clean.push_str(&text[at..]);
         Some(clean)
     }
+
+    /// The longest value that begins at `start`, or a large part of one: where it begins and ends, and what takes its place.
+    fn value_at(&self, text: &str, start: usize) -> Option<(usize, usize, &str)> {
+        let rest = &text[start..];
+        let next = self.values.partition_point(|value| value.as_str() <= rest);
+        let part = |at: usize| self.values.get(at).map_or(0, |value| common(value, rest));
+        let part = part(next).max(next.checked_sub(1).map_or(0, part));
+        // All that begin as `rest` does stand in front of it, the longest of them last, but for what differs further on.
+        let (mut known, mut at) = (rest, next);
+        let whole = loop {
+            let Some(value) = at.checked_sub(1).map(|before| &self.values[before]) else { break None };
+            let shared = common(value, known);
+            if shared == value.len() {
+                break Some(at - 1).filter(|_| shared > 0);
+            }
+            known = &known[..shared];
+            at = self.values.partition_point(|value| value.as_str() <= known);
+            if shared == 0 {
+                break None;
+            }
+        };
+        match whole {
+            Some(index) if self.values[index].len() >= part || part < PART => {
+                Some((start, start + self.values[index].len(), &self.redacted[index]))
+            }
+            _ if part >= PART => Some((start, start + part, "********")),
+            _ => None,
+        }
+    }
+}
+
+/// How many bytes two texts share at their beginning, in whole characters.
+fn common(one: &str, other: &str) -> usize {
+    let shared = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    one.floor_char_boundary(shared)
 }
 
 #[cfg(test)]
@@ -170,15 +240,17 @@ mod tests {
         let redactor = Redactor::new(BTreeMap::from([value("Zw8Kp9xQ2"), value("Kp9xQ2mZ7"), value("Kp9")])).expect("an automaton");
         assert_eq!(redactor.text("/x/Zw8Kp9xQ2mZ7/Kp9/y").as_deref(), Some("/x/********/****/y"));
         assert_eq!(redactor.text("nothing"), None);
+        let redactor = Redactor::new(BTreeMap::from([value("Zw8Kp9"), value("Zw8Kp9xQ2mZ7")])).expect("an automaton");
+        assert_eq!(redactor.text("a Zw8Kp9xQ2 b Zw8Kp9xQ2mZ7").as_deref(), Some("a ****xQ2 b ****"));
     }
 
     #[test]
     fn of_a_value_in_which_a_text_was_cut_nothing_is_left() {
         let long = "ä-----k".repeat(300);
         let redactor = Redactor::new(BTreeMap::from([(long.clone(), "****".to_owned())])).expect("an automaton");
-        let mut text = format!("RUN echo ä-----{}…", &long[..1800]);
-        redactor.cut(&mut text);
-        assert_eq!(text, "RUN echo ä-----********…");
+        assert_eq!(redactor.clean(&format!("RUN echo ä-----{}… and on", &long[..1800])), "RUN echo ä-----********… and on");
+        assert_eq!(redactor.clean(&format!("RUN echo {}… and on", &long[..20])), "RUN echo ********… and on");
+        assert_eq!(redactor.clean(&format!("{long}x{}y", &long[..20])), format!("****x{}y", &long[..20]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::layer::change::{Change, ChangeKind, FileType};
 use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
+use crate::text::{cut, exact};
 use std::io::{self, BufReader, Cursor, Read};
 use std::rc::Rc;
 
@@ -24,6 +25,11 @@ pub struct LayerWalk {
     names: Vec<u8>,
     names_from: u32,
 }
+
+/// The names of one layer together: no image has so many. In bytes.
+const MOST_NAMES: usize = 512 << 20;
+/// The longest name of an extended attribute (Linux: XATTR_NAME_MAX); longer ones are cut.
+const LONGEST_XATTR: usize = 255;
 
 /// Names are searched in pieces of about this size, in bytes.
 const NAMES: usize = 64 << 10;
@@ -112,14 +118,15 @@ impl LayerWalk {
             size: header.size,
             offset: header.offset,
         };
-        let full = || Stop::Limit(format!("a layer has more than {} entries, or 4 GiB of names (--max-entries)", limits.entries));
-        let entry = if (self.scan.len() as u64) < limits.entries { self.push(&new) } else { None }.ok_or_else(full)?;
+        let full = || Stop::Limit(format!("a layer has more than {} entries, or 512 MiB of names (--max-entries)", limits.entries));
+        let entry = if (self.scan.len() as u64) < limits.entries && self.scan.names() < MOST_NAMES { self.push(&new) } else { None }
+            .ok_or_else(full)?;
         if change.overlay_opaque {
             new.kind = ChangeKind::OverlayOpaque;
             self.push(&new).ok_or_else(full)?;
         }
         for (name, value) in &header.xattrs {
-            self.feed.text(entry, Place::Xattr(crate::text::exact(name)), &change.path, value);
+            self.feed.text(entry, Place::Xattr(cut(&exact(name), LONGEST_XATTR).into_owned()), &change.path, value);
         }
         self.aside(entry, &header.aside);
         // What the table of names does not keep: the way of a name that climbs, the target of what is no link here.
