@@ -4,7 +4,7 @@
 Makes each archive at a tenth of its size and at its size, scans both (from a pipe), and prints time, peak anonymous memory (RssAnon,
 sampled every 2 ms), exit code, findings. What grows linearly takes ten times as long. Nothing but Python is needed.
 """
-import argparse, bz2, gzip, hashlib, io, json, lzma, os, re, subprocess, sys, tempfile, threading, time, zlib
+import argparse, base64, bz2, gzip, hashlib, io, json, lzma, os, re, subprocess, sys, tempfile, threading, time, zlib
 
 WH = "." + "wh."
 SECRET = b"key = " + b"AKIA" + b"Q3EGRI5ZOM7KXW2T" + b"\n"
@@ -139,6 +139,19 @@ CASES = {
     "known values in one instruction": (10**5, lambda n: listed([[entry("f%d" % i, key(i)) for i in range(n)]], [0], [{"created_by": "RUN echo " + " ".join(key(i).decode() for i in range(n))}])),
     "variables of one name": (10**5, lambda n: config(env=["A=%d" % i for i in range(n)], history=[{"created_by": "ENV A=x%d" % i, "empty_layer": True} for i in range(n)])),
     "v1 images in a chain": (10**4, lambda n: v1_chain(n)),
+    "secrets in a long attribute": (2000, lambda n: image([[pax({b"SCHILY.xattr.user." + b"a" * 900000: b" ".join(key(i) for i in range(n))}), entry("f")]])),
+    "attributes of a long path": (30000, lambda n: image([[header("p", b"x", len(d)) + pad(d) + entry("f") for d in [record(b"path", b"d/" * 120000 + b"f") + record(b"SCHILY.xattr.a", b"b") * n]], [entry("f", SECRET)]])),
+    "copies with long names": (500, lambda n: image([[entry(b"d/" * 120000 + b"x%d" % i, b" ".join(key(j) for j in range(n))) for i in range(21)]])),
+    "tags": (10**5, lambda n: tags(n)),
+    "names of one manifest": (9000, lambda n: oci_names(n, 50000)),
+    "names of one artifact": (3000, lambda n: oci_names(n, 1, "x" * 10**6)),
+    "members of one name": (20000, lambda n: b"".join(many(n, lambda i: entry("l", b"x"))) + image([[entry("f", SECRET)]])[:-1024] + entry("manifest.json", json.dumps([{"Config": "c.json", "Layers": ["l"] * n}]).encode()) + bytes(1024)),
+    "long names": (10**4, lambda n: bomb(gzip.compress(b"".join(entry(b"d/" * 130000 + b"%d" % (i % 10)) for i in range(n)), 1))),
+    "empty zstd frames": (5 * 10**6, lambda n: bomb(gzip.compress(bytes.fromhex("28b52ffd2000010000") * n, 1))),
+    "lz4 blocks": (3 * 10**6, lambda n: bomb(gzip.compress(bytes.fromhex("04224d18404000") + (65536 | 1 << 31).to_bytes(4, "little") + bytes(65536) + bytes.fromhex("020000001061") * n + bytes(4), 1))),
+    "private keys": (1000, lambda n: image([many(n, lambda i: entry("k%d" % i, pem(i)))])),
+    "secrets in one instruction": (5 * 10**5, lambda n: config([], [{"created_by": "RUN " + " ".join(key(i).decode() for i in range(n))}])),
+    "secrets nobody refers to": (16, lambda n: image([[entry("f", SECRET)]])[:-1024] + b"".join(many(n, lambda j: entry("t%d" % j, entry("f", b"\n".join(key(50000 * j + i) for i in range(50000)))))) + bytes(1024)),
     "images that share a config": (3000, lambda n: sharing(n, 4 << 20)),
     "findings of a long instruction": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN " + "x" * 10**6}])),
     "findings of many instructions": (3 * 10**4, lambda n: listed([secrets(n)], [0], [{"created_by": "RUN x%d" % i, "empty_layer": True} for i in range(n)] + [{"created_by": "RUN y"}])),
@@ -146,15 +159,50 @@ CASES = {
 }
 
 
+def record(key, value):
+    text = b" " + key + b"=" + value + b"\n"
+    size = len(text)
+    while len(str(size)) + len(text) != size:
+        size = len(str(size)) + len(text)
+    return str(size).encode() + text
+
+
+def pax(records):
+    data = b"".join(record(key, value) for key, value in records.items())
+    return header("pax", b"x", len(data)) + pad(data)
+
+
 def xattrs(n, i):
-    data = b""
-    for j in range(n):
-        record = b" SCHILY.xattr.user.a%d=%d\n" % (j, i)
-        size = len(record)
-        while len(str(size)) + len(record) != size:
-            size = len(str(size)) + len(record)
-        data += str(size).encode() + record
-    return header("pax", b"x", len(data)) + pad(data) + entry("f%d" % i)
+    return pax({b"SCHILY.xattr.user.a%d" % j: b"%d" % i for j in range(n)}) + entry("f%d" % i)
+
+
+def pem(i):
+    """A private key of 15 KB, or what looks like one."""
+    body = base64.b64encode(b"\x30\x82" + b"".join(hashlib.sha256(b"%d %d" % (i, j)).digest() for j in range(350)))
+    lines = b"\n".join(body[j : j + 64] for j in range(0, len(body), 64))
+    return b"-----BEGIN " + b"PRIVATE KEY-----\n" + lines + b"\n-----END " + b"PRIVATE KEY-----\n"
+
+
+def tags(n):
+    layer = entry("f", SECRET) + bytes(1024)
+    items = [{"Config": "c.json", "RepoTags": ["%s%d" % (name, i) for i in range(n)], "Layers": ["l"]} for name in "ab"]
+    config = {"os": "linux", "rootfs": {"diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}
+    return entry("l", layer) + entry("c.json", json.dumps(config).encode()) + entry("manifest.json", json.dumps(items).encode()) + bytes(1024)
+
+
+def oci_names(n, layers, kind=None):
+    """A manifest under many names; of an artifact of this type, if there is one."""
+    layer = entry("f", SECRET) + bytes(1024)
+    config = json.dumps({"os": "linux", "rootfs": {"diff_ids": []}}).encode()
+    blobs = {"sha256:" + hashlib.sha256(b).hexdigest(): b for b in (layer, config)}
+    of_layer, of_config = list(blobs)
+    manifest = {"schemaVersion": 2, "config": {"digest": of_config}, "layers": [{"digest": of_layer}] * layers}
+    manifest = {**manifest, "config": {"digest": of_layer, "mediaType": "x"}, "artifactType": kind} if kind else manifest
+    text = json.dumps(manifest).encode()
+    digest = "sha256:" + hashlib.sha256(text).hexdigest()
+    blobs[digest] = text
+    index = {"manifests": [{"digest": digest, "annotations": {"org.opencontainers.image.ref.name": "%d" % i}} for i in range(n)]}
+    return b"".join(entry("blobs/" + d.replace(":", "/"), b) for d, b in blobs.items()) + entry("index.json", json.dumps(index).encode()) + bytes(1024)
 
 
 def shared(n):

@@ -538,6 +538,93 @@ fn values_in_digests_and_in_cut_names_are_redacted() {
     }
 }
 
+/// An image whose config and manifest are these, beside its layers.
+fn image_of(config: Value, layers: &[Vec<u8>]) -> Vec<u8> {
+    let names: Vec<String> = (0..layers.len()).map(|i| format!("l{i}")).collect();
+    let manifest = json!([{ "Config": "c.json", "RepoTags": ["x:1"], "Layers": names }]).to_string().into_bytes();
+    let mut members: Vec<_> = names.into_iter().zip(layers.iter().cloned()).collect();
+    members.extend([("c.json".to_owned(), config.to_string().into_bytes()), ("manifest.json".to_owned(), manifest)]);
+    archive(&members)
+}
+
+#[test]
+fn no_value_is_left_where_a_text_is_cut_or_made_anew() {
+    let key = token("shown");
+    let layers = [tar(&[file("f", secret())]), tar(&[file(&name("$whf"), "")])];
+    // One of several instructions, cut within the value: the nearest has 5 bytes, and each text counts 64 more.
+    let before = (32 << 10) - (5 + 64) - (key.len() - 1) - "RUN  ".len();
+    let cut = format!("RUN {} {key} and on", "x".repeat(before));
+    let history = json!([{ "created_by": "RUN base" }, { "created_by": cut, "empty_layer": true }, { "created_by": "RUN y" }]);
+    let by_instruction = image_of(json!({ "os": "linux", "rootfs": { "diff_ids": [null, null] }, "history": history }), &layers);
+    // A name with a slash in it, of a label and of a variable.
+    let (front, back) = key.split_at(8);
+    let slash = format!("{front}/{back}");
+    let config = json!({ "Labels": { format!("password={slash}"): "1" }, "Env": [format!("password: {slash}")] });
+    let names = image_of(json!({ "os": "linux", "rootfs": { "diff_ids": [null] }, "config": config }), &layers[..1]);
+    // A media type, and the platform of an image that is left out.
+    let config = br#"{"a":"b"}"#.to_vec();
+    let blob = |bytes: &[u8]| (format!("blobs/sha256/{}", pentimento::digest::Digest::sha256(bytes).encoded()), bytes.to_vec());
+    let descriptor =
+        |bytes: &[u8], kind: &str| json!({ "digest": pentimento::digest::Digest::sha256(bytes).to_string(), "mediaType": kind });
+    let manifest = json!({ "schemaVersion": 2, "config": descriptor(&config, &key), "layers": [descriptor(&layers[0], "text")] });
+    let manifest = manifest.to_string().into_bytes();
+    let index = json!({ "manifests": [descriptor(&manifest, "")] }).to_string().into_bytes();
+    let artifact = archive(&[blob(&config), blob(&layers[0]), blob(&manifest), ("index.json".to_owned(), index)]);
+    let other = json!({ "os": key, "rootfs": { "diff_ids": [] } }).to_string().into_bytes();
+    let mut platforms = members(&image_of(json!({ "os": "linux", "rootfs": { "diff_ids": [null] } }), &layers[..1]));
+    let both = json!([{ "Config": "c.json", "Layers": ["l0"] }, { "Config": "d.json", "Layers": ["l0"] }]).to_string().into_bytes();
+    platforms.retain(|(name, _)| name != "manifest.json");
+    platforms.extend([("d.json".to_owned(), other), ("manifest.json".to_owned(), both)]);
+    // A path that is cut within a character of a value.
+    let password = format!("{}\u{e4}nP4", &key[8..32]);
+    let path = format!("{}/password={password}/z", "d".repeat(4096 - "/password=".len() - 25));
+    // The names of an archive that is no image.
+    let twice = (format!("blobs/x/{key}"), b"1".to_vec());
+    let unreadable = archive(&[twice.clone(), twice, ("index.json".to_owned(), br#"{"manifests":[]}"#.to_vec())]);
+    for (what, archive, arguments) in [
+        ("an instruction", by_instruction, vec![]),
+        ("names", names, vec![]),
+        ("a media type", artifact, vec![]),
+        ("a platform", archive(&platforms), vec!["--platform", "linux"]),
+        ("a path", image(&tar(&[file(&path, secret())])), vec!["--min-confidence", "low"]),
+        ("a message", unreadable, vec![]),
+    ] {
+        for format in ["json", "human"] {
+            let dir = temporary();
+            let target = crate::support::file(dir.path(), "image.tar", &archive);
+            let output = Command::new(program()).args(["scan", &target, "--format", format]).args(&arguments).output().expect("a run");
+            let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).to_lowercase()).concat();
+            assert!(!said.contains(&key[8..20].to_lowercase()), "{what}, {format}: {said}");
+        }
+    }
+}
+
+#[test]
+fn files_of_json_beside_an_image_are_searched_as_files() {
+    let value = |seed: &str| token(seed).replace('_', "");
+    let document = json!({ "verifier": { "salt": &value("salt")[..22], "localHash": value("hash") }, "version": "2" }).to_string();
+    let found = |members: &[(String, Vec<u8>)]| {
+        let (exit, report) = scan(&archive(members), &[]);
+        let rules: Vec<String> =
+            report["findings"].as_array().expect("findings").iter().map(|f| f["rule"].as_str().unwrap_or_default().to_owned()).collect();
+        (exit, rules)
+    };
+    let path = "etc/op/1password-credentials.json";
+    let alone = found(&[(path.to_owned(), document.clone().into_bytes())]);
+    assert_eq!(alone, (1, vec!["1password-connect-credentials".to_owned()]));
+    let mut beside = members(&image(&tar(&[file("f", "x")])));
+    beside.push((path.to_owned(), document.into_bytes()));
+    assert_eq!(found(&beside), alone);
+}
+
+#[test]
+fn a_match_behind_many_that_are_none_is_found() {
+    let password = ["Zk8xY", "9qLm2"].concat();
+    let line = format!("{}echo root:{password}|chpasswd\n", "echo a:xxx|chpasswd;".repeat(12));
+    let (exit, report) = scan(&image(&tar(&[file("f", line)])), &[]);
+    assert!(exit == 1 && report["findings"][0]["secret"]["value"] == password.as_str(), "{report:#}");
+}
+
 #[test]
 fn a_saved_archive_with_holes_is_read_as_it_is() {
     let layer = tar(&[file("a", secret())]);
