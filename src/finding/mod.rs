@@ -288,7 +288,7 @@ fn between_members(archive: &Archive, images: &Images, told: &[&[Finding]]) -> V
     let mut in_documents: HashSet<(usize, Vec<u8>)> = HashSet::new();
     for finding in told.iter().copied().flatten() {
         if let Location::Metadata { blob, .. } = finding.location {
-            in_documents.insert((blob, unescaped(&finding.secret)));
+            in_documents.insert((blob, finding.secret.reveal().to_vec()));
         }
     }
     let of_interest = |hit: &&FileHit| match archive.blob_of(hit.entry) {
@@ -302,13 +302,25 @@ fn between_members(archive: &Archive, images: &Images, told: &[&[Finding]]) -> V
         },
         _ => true,
     };
+    // The parts of artifacts that are JSON.
+    let artifacts = images.images.iter().enumerate().filter(|(_, image)| matches!(image.kind, crate::image::Kind::Artifact(_)));
+    let owners: HashMap<usize, usize> =
+        artifacts.flat_map(|(index, image)| image.documents.iter().map(move |blob| (*blob, index))).collect();
     let hits = archive.members.hits.iter().filter(of_interest);
-    hits.map(|hit| hidden(hit, None, archive.members.path(hit.entry), "in the archive itself, where no image refers to it")).collect()
+    hits.map(|hit| {
+        let path = archive.members.path(hit.entry);
+        match archive.blob_of(hit.entry).and_then(|blob| owners.get(&blob)).filter(|_| hit.place == Place::Content) {
+            Some(image) => finding(&hit.found, Some(*image), place(hit, None, None, hit.entry, path.into()), State::File(Fate::Present)),
+            None => hidden(hit, None, path, "in the archive itself, where no image refers to it"),
+        }
+    })
+    .collect()
 }
 
-/// In the text of a JSON document, some characters stand behind a backslash.
+/// A value as a JSON string that it stands in has it: there, some characters are escaped.
 fn unescaped(secret: &Secret) -> Vec<u8> {
-    secret.reveal().iter().copied().filter(|b| *b != b'\\').collect()
+    let quoted = [b"\"", secret.reveal(), b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).map_or_else(|_| secret.reveal().to_vec(), String::into_bytes)
 }
 
 fn hidden(hit: &FileHit, blob: Option<usize>, path: &[u8], reason: &'static str) -> Finding {

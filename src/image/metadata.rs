@@ -1,5 +1,6 @@
 //! The texts of an image's documents that may hold a secret, each with a JSON pointer (RFC 6901; formats.md, part 6.2).
 
+use super::oci::{is_index, is_manifest};
 use super::{Image, history, json};
 use crate::archive::Archive;
 use crate::text::cut;
@@ -133,8 +134,9 @@ pub fn of_document(document: &Value, blob: usize) -> Vec<Text> {
 
 /// True for JSON that is no document of any format that is known here: then it is a file, and its texts alone may not tell all.
 pub fn is_unknown(document: &Value) -> bool {
-    let known = ["rootfs", "predicateType", "manifests", "layers", "fsLayers", "blobs"];
-    document.is_object() && !is_v1(document) && !known.iter().any(|key| json::get(document, key).is_some())
+    let has = |key| json::get(document, key).is_some();
+    let list = json::list(Some(document)).iter().any(|item| json::get(item, "Layers").is_some());
+    !(has("rootfs") || has("predicateType") || is_v1(document) || is_index(document) || is_manifest(document) || list)
 }
 
 fn is_v1(document: &Value) -> bool {
@@ -266,13 +268,13 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[Arc<str>], env: &HashMap<&str, 
     };
     let step = parts.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
     let value = leaf.value.clone();
-    let key = leaf.key;
+    let label = leaf.key.or(parts.get(2).copied()).map(|key| Arc::from(cut(key, LONGEST)));
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.trim_end().contains('\n');
     let of_map =
         of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_string(), ..text(leaf, blob, kind) } };
     match kind {
-        Kind::Label => made.called = key.map(|key| cut(key, LONGEST).into()),
+        Kind::Label => made.called = label,
         Kind::Env => made.called = value.split('=').next().map(|name| cut(name, LONGEST).into()),
         Kind::History => {
             made.called = Some(step.and_then(|i: usize| steps.get(i)).cloned().unwrap_or_default());

@@ -93,7 +93,7 @@ pub struct Selection {
 }
 
 /// Layers of all images together: an archive can name the same layer as often as it likes.
-const MAX_LAYERS_OF_ALL: usize = 500_000;
+const MAX_LAYERS_OF_ALL: usize = 250_000;
 
 /// Names and types that are longer are cut. In bytes.
 const LONGEST: usize = 256;

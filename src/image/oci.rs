@@ -12,6 +12,8 @@ use std::collections::{HashMap, HashSet};
 /// How deep indexes may nest.
 const MAX_DEPTH: usize = 8;
 
+/// Descriptors of indexes for each manifest that may be looked at: an index may be come by under many names.
+const DESCRIPTORS: usize = 10;
 /// What a tool calls the image, most complete first.
 const NAME_ANNOTATIONS: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 /// The empty document that stands for "no config" (image-spec, manifest.md); it is often left out.
@@ -39,6 +41,8 @@ struct Walk<'a, 'b> {
     /// Images by their manifests; none where it gave none of its own.
     made: HashMap<usize, Option<usize>>,
     known: HashSet<usize>,
+    /// How many descriptors of indexes were looked at.
+    descriptors: usize,
     /// Documents of attestations, by the digest of the manifest that they are about.
     attestations: HashMap<Digest, Vec<usize>>,
 }
@@ -53,6 +57,7 @@ pub fn images(gathering: &mut Gathering) {
         shapes: HashMap::new(),
         made: HashMap::new(),
         known: HashSet::new(),
+        descriptors: 0,
         attestations: HashMap::new(),
     };
     for blob in archive.named("index.json") {
@@ -76,14 +81,17 @@ pub fn images(gathering: &mut Gathering) {
 impl Walk<'_, '_> {
     /// An index or a manifest, by its shape: the media type may be absent. One that is both is read as both (CVE-2021-41190).
     fn document(&mut self, document: &Value, blob: usize, way: Way, depth: usize) {
+        if let Some(image) = self.made.get(&blob) {
+            // Another name for what is known. That of manifest.json is the one people know.
+            let Some(image) = *image else { return };
+            let other = &self.gathering.found.images[image];
+            let named = is_listed(self.archive, other) && !other.names.is_empty();
+            return self.gathering.name(image, way.name.filter(|_| !named), way.indexes);
+        }
         if !self.seen.insert((blob, way.name.clone())) {
             return;
         }
         self.known.insert(blob);
-        if let Some(image) = self.made.get(&blob) {
-            // Another name for what is known.
-            return image.iter().for_each(|image| self.gathering.name(*image, way.name.clone(), way.indexes.clone()));
-        }
         let (index, manifest) = self.shape(document, blob);
         if index && manifest {
             self.gathering.problem(Code::InvalidDocument, "a document is both an index and a manifest: tools differ in what they see");
@@ -105,7 +113,8 @@ impl Walk<'_, '_> {
         let mut parts = Vec::new();
         for descriptor in json::list(json::get(index, "manifests")) {
             let most = self.gathering.limits.manifests;
-            if self.seen.len() > most || depth > MAX_DEPTH {
+            self.descriptors += 1;
+            if self.seen.len() > most || self.descriptors / DESCRIPTORS > most || depth > MAX_DEPTH {
                 let message = format!("more than {most} manifests (--max-manifests), or indexes nested deeper than {MAX_DEPTH}");
                 self.gathering.problem(Code::LimitReached, message);
                 break;
@@ -184,12 +193,9 @@ impl Walk<'_, '_> {
         image.come_by(way, blob);
         // manifest.json has told of it already: its order of layers is the right one (moby#47150), and people know its names.
         let archive = self.archive;
-        let told = |other: &&mut Image| {
-            other.config_digest.is_some()
-                && other.config_digest == image.config_digest
-                && other.documents.iter().any(|blob| is_list(archive, *blob))
-        };
-        match self.gathering.found.images.iter_mut().find(told) {
+        let told = |other: &Image| other.config_digest.is_some() && other.config_digest == image.config_digest && is_listed(archive, other);
+        let index = self.gathering.found.images.iter().position(told);
+        match index.map(|index| &mut self.gathering.found.images[index]) {
             Some(other) if differ(&other.layers, &image.layers) == Differ::Layers => {
                 let message = "manifest.json lists other layers for this config: tools differ in which image they see; both are reported";
                 image.problem(Code::ListsDiffer, message);
@@ -203,7 +209,7 @@ impl Walk<'_, '_> {
                 if other.names.is_empty() {
                     other.names = image.names;
                 }
-                None
+                index
             }
             None => self.gathering.add(image),
         }
@@ -358,13 +364,13 @@ fn differ(one: &[Layer], other: &[Layer]) -> Differ {
     if one == other { Differ::Order } else { Differ::Layers }
 }
 
-fn is_index(document: &Value) -> bool {
+pub fn is_index(document: &Value) -> bool {
     json::list(json::get(document, "manifests")).iter().any(|descriptor| json::get(descriptor, "digest").is_some())
         || json::get(document, "manifests").is_some_and(|list| list.as_array().is_some_and(Vec::is_empty))
 }
 
 /// By its shape: the version and the media type may be missing, and engines do not ask for them.
-fn is_manifest(document: &Value) -> bool {
+pub fn is_manifest(document: &Value) -> bool {
     let described = |item: &Value| json::get(item, "digest").is_some() || json::get(item, "blobSum").is_some();
     let typed = json::get(document, "schemaVersion").is_some() || json::get(document, "mediaType").is_some();
     let config = json::get(document, "config").is_some_and(described);
@@ -407,6 +413,8 @@ fn find(archive: &Archive, digest: &Digest) -> Option<usize> {
     archive.digested(digest).or_else(|| by_name(&bare)).or_else(|| by_name(&format!("{bare}.manifest.json")))
 }
 
-fn is_list(archive: &Archive, blob: usize) -> bool {
-    archive.name(blob) == b"manifest.json" && archive.document(blob).is_some_and(Value::is_array)
+/// Whether manifest.json told of the image.
+fn is_listed(archive: &Archive, image: &Image) -> bool {
+    let first = image.documents.first();
+    first.is_some_and(|blob| archive.name(*blob) == b"manifest.json" && archive.document(*blob).is_some_and(Value::is_array))
 }

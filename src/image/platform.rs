@@ -9,10 +9,8 @@ use std::fmt;
 const LONGEST: usize = 64;
 
 /// Go's names, as far as images have them: what else an image says is not repeated where nobody looked for secrets in it.
-const USUAL: [&str; 29] = [
-    "linux", "windows", "darwin", "freebsd", "android", "wasip1", "wasi", "js", "unknown", "amd64", "386", "arm", "arm64", "ppc64le",
-    "ppc64", "s390x", "riscv64", "mips64le", "mips64", "mips", "mipsle", "loong64", "wasm", "v5", "v6", "v7", "v8", "v2", "v3",
-];
+const USUAL: &str = "linux windows darwin freebsd android wasip1 wasi js unknown amd64 386 arm arm64 ppc64le ppc64 s390x riscv64 mips64le \
+    mips64 mips mipsle loong64 wasm v5 v6 v7 v8 v1 v2 v3 v4 v9 netbsd openbsd solaris illumos aix dragonfly plan9 ios sparc64 riscv";
 
 /// What an image is for. What is not known fits everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +51,7 @@ impl Platform {
     /// The text form, with `?` for names that are not usual.
     pub fn guarded(&self) -> String {
         let parts = self.usual().into_iter().flatten();
-        parts.map(|part| if USUAL.contains(&part.as_str()) { part } else { "?".to_owned() }).collect::<Vec<_>>().join("/")
+        parts.map(|part| if USUAL.split(' ').any(|usual| usual == part) { part } else { "?".to_owned() }).collect::<Vec<_>>().join("/")
     }
 
     /// In lower case, under Go's names. 64-bit ARM has one variant, which most images do not name.

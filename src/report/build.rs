@@ -396,13 +396,15 @@ fn fate(finding: &Finding, image: Option<&Image>, room: usize) -> FateEntry {
         State::Config { historic } => ("config", Some(if historic { "historic" } else { "current" })),
     };
     let by_layer = finding.hidden_by();
-    let by_instruction = by_layer.zip(image).and_then(|(layer, image)| match instruction(image, layer, room) {
-        (Some(text), ..) => Some(text),
-        (None, _, candidates) => match &candidates[..] {
-            [] => None,
-            [only] => Some(only.clone()),
-            [first, .., last] => Some(format!("one of {} steps: {first} … {last}", candidates.len())),
-        },
+    let by_instruction = by_layer.zip(image).and_then(|(layer, image)| {
+        let attribution = &image.layers.get(layer)?.attribution;
+        let text = |step: &history::Step| cut(&step.instruction, room).into_owned();
+        Some(match &image.steps[attribution.steps.clone()] {
+            [] => return None,
+            [.., last] if attribution.certain => text(last),
+            [only] => text(only),
+            steps @ [first, .., last] => format!("one of {} steps: {} … {}", steps.len(), text(first), text(last)),
+        })
     });
     FateEntry { state: state.to_owned(), how: how.map(str::to_owned), by_layer, by_instruction }
 }

@@ -7,7 +7,6 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -78,6 +77,11 @@ pub struct Redactor {
     seen: RefCell<HashMap<String, String>>,
 }
 
+/// A part of a text: where it begins and ends, and what takes its place.
+type Span<'a> = (usize, usize, &'a str);
+
+/// What takes the place of more, or less, than one value.
+const STARS: &str = "********";
 /// Fewer bytes of a value may be left where a text was cut.
 const LEAST_OF_CUT: usize = 4;
 /// So much of a value is in the automaton, in bytes; the rest is compared. There may be thousands of private keys.
@@ -137,15 +141,30 @@ impl Redactor {
         }
     }
 
-    /// The text without any value, and without what is left of one where it was cut.
+    /// The text without any value, and without what is left of one where it was cut. Where values overlap, all that any of them covers
+    /// goes.
     pub fn clean(&self, text: &str) -> String {
         if let Some(clean) = self.seen.borrow().get(text) {
             return clean.clone();
         }
-        let whole = self.text(text);
-        let parts: Vec<&str> = whole.as_deref().unwrap_or(text).split('…').collect();
-        let (last, cut) = parts.split_last().unwrap_or((&"", &[]));
-        let clean: String = cut.iter().map(|part| format!("{}…", self.cut(part))).chain([(*last).to_owned()]).collect();
+        let mut starts: Vec<usize> = self.automaton.find_overlapping_iter(text).map(|hit| hit.start()).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let cut = text.match_indices('…').filter_map(|(at, _)| self.left_of_value(&text[..at]));
+        let mut spans: Vec<Span> = starts.into_iter().filter_map(|start| self.value_at(text, start)).chain(cut).collect();
+        spans.sort_unstable();
+        let mut clean = String::with_capacity(text.len());
+        let (mut at, mut spans) = (0, spans.into_iter().peekable());
+        while let Some((start, first_end, redacted)) = spans.next() {
+            let mut end = first_end;
+            while let Some(next) = spans.next_if(|next| next.0 < end) {
+                end = end.max(next.1);
+            }
+            clean.push_str(&text[at..start]);
+            clean.push_str(if end == first_end { redacted } else { STARS });
+            at = end;
+        }
+        clean.push_str(&text[at..]);
         if text.len() >= LONG {
             let mut seen = self.seen.borrow_mut();
             if seen.len() >= MOST_SEEN {
@@ -156,8 +175,8 @@ impl Redactor {
         clean
     }
 
-    /// A text in front of an ellipsis may end within a value: what is left of it goes.
-    fn cut<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// A text in front of an ellipsis may end within a value: where what is left of it stands.
+    fn left_of_value(&self, text: &str) -> Option<Span<'_>> {
         let begins = |at: &usize| {
             let rest = &text[*at..];
             let next = self.values.partition_point(|value| value.as_str() < rest);
@@ -166,36 +185,12 @@ impl Redactor {
         let from = text.ceil_char_boundary(text.len().saturating_sub(self.longest));
         let windows = text.as_bytes()[from..].windows(LEAST_OF_CUT).enumerate();
         let starts = windows.filter(|(_, window)| window.first_chunk().is_some_and(|chunk| self.beginnings.contains(chunk)));
-        match starts.map(|(at, _)| from + at).filter(|at| text.is_char_boundary(*at)).find(begins) {
-            Some(at) => format!("{}********", &text[..at]).into(),
-            None => text.into(),
-        }
-    }
-
-    /// The text without any value; `None` if there is none in it. Where values overlap, all that any of them covers goes.
-    fn text(&self, text: &str) -> Option<String> {
-        let mut starts: Vec<usize> = self.automaton.find_overlapping_iter(text).map(|hit| hit.start()).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        let mut hits = starts.into_iter().filter_map(|start| self.value_at(text, start)).peekable();
-        hits.peek()?;
-        let mut clean = String::with_capacity(text.len());
-        let mut at = 0;
-        while let Some((start, first_end, redacted)) = hits.next() {
-            let mut end = first_end;
-            while let Some(next) = hits.next_if(|next| next.0 < end) {
-                end = end.max(next.1);
-            }
-            clean.push_str(&text[at..start]);
-            clean.push_str(if end == first_end { redacted } else { "********" });
-            at = end;
-        }
-        clean.push_str(&text[at..]);
-        Some(clean)
+        let start = starts.map(|(at, _)| from + at).filter(|at| text.is_char_boundary(*at)).find(begins)?;
+        Some((start, text.len(), STARS))
     }
 
     /// The longest value that begins at `start`, or a large part of one: where it begins and ends, and what takes its place.
-    fn value_at(&self, text: &str, start: usize) -> Option<(usize, usize, &str)> {
+    fn value_at(&self, text: &str, start: usize) -> Option<Span<'_>> {
         let rest = &text[start..];
         let next = self.values.partition_point(|value| value.as_str() <= rest);
         let part = |at: usize| self.values.get(at).map_or(0, |value| common(value, rest));
@@ -218,7 +213,7 @@ impl Redactor {
             Some(index) if self.values[index].len() >= part || part < PART => {
                 Some((start, start + self.values[index].len(), &self.redacted[index]))
             }
-            _ if part >= PART => Some((start, start + part, "********")),
+            _ if part >= PART => Some((start, start + part, STARS)),
             _ => None,
         }
     }
@@ -238,10 +233,10 @@ mod tests {
     fn overlapping_values_leave_nothing_of_each_other() {
         let value = |text: &str| (text.to_owned(), "****".to_owned());
         let redactor = Redactor::new(BTreeMap::from([value("Zw8Kp9xQ2"), value("Kp9xQ2mZ7"), value("Kp9")])).expect("an automaton");
-        assert_eq!(redactor.text("/x/Zw8Kp9xQ2mZ7/Kp9/y").as_deref(), Some("/x/********/****/y"));
-        assert_eq!(redactor.text("nothing"), None);
+        assert_eq!(redactor.clean("/x/Zw8Kp9xQ2mZ7/Kp9/y"), "/x/********/****/y");
+        assert_eq!(redactor.clean("nothing"), "nothing");
         let redactor = Redactor::new(BTreeMap::from([value("Zw8Kp9"), value("Zw8Kp9xQ2mZ7")])).expect("an automaton");
-        assert_eq!(redactor.text("a Zw8Kp9xQ2 b Zw8Kp9xQ2mZ7").as_deref(), Some("a ****xQ2 b ****"));
+        assert_eq!(redactor.clean("a Zw8Kp9xQ2 b Zw8Kp9xQ2mZ7"), "a ****xQ2 b ****");
     }
 
     #[test]
@@ -251,6 +246,11 @@ mod tests {
         assert_eq!(redactor.clean(&format!("RUN echo ä-----{}… and on", &long[..1800])), "RUN echo ä-----********… and on");
         assert_eq!(redactor.clean(&format!("RUN echo {}… and on", &long[..20])), "RUN echo ********… and on");
         assert_eq!(redactor.clean(&format!("{long}x{}y", &long[..20])), format!("****x{}y", &long[..20]));
+        let value = |text: &str| (text.to_owned(), "****".to_owned());
+        let redactor =
+            Redactor::new(BTreeMap::from([value("Zx9kQ-Lw2pT5rB-nM4cD8"), value("Lw2pT5rB"), value("Uv7…Wx8Yz9")])).expect("an automaton");
+        assert_eq!(redactor.clean("a Zx9kQ-Lw2pT5rB-nM4… b"), "a ********… b");
+        assert_eq!(redactor.clean("a Uv7…Wx8… b"), "a ********… b");
     }
 
     #[test]

@@ -615,6 +615,13 @@ fn files_of_json_beside_an_image_are_searched_as_files() {
     let mut beside = members(&image(&tar(&[file("f", "x")])));
     beside.push((path.to_owned(), document.into_bytes()));
     assert_eq!(found(&beside), alone);
+    // A value that is escaped there is one value all the same.
+    let key = |dashes: &str| format!("-----{dashes} {}-----", ["PRIVATE", "KEY"].join(" "));
+    let body = value("body").repeat(20);
+    let account = json!({ "private_key": format!("{}\n{body}\n{}\n", key("BEGIN"), key("END")), "type": "x" }).to_string().into_bytes();
+    let mut beside = members(&image(&tar(&[file("f", "x")])));
+    beside.push(("sa.json".to_owned(), account));
+    assert_eq!(found(&beside).1.len(), 1);
 }
 
 #[test]

@@ -481,6 +481,34 @@ fn where_both_lists_are_there_manifest_json_has_the_order() {
 }
 
 #[test]
+fn a_manifest_may_be_come_by_in_many_ways() {
+    let build = |tags: Value| {
+        let mut layout = Layout::default();
+        let tar = layer("a");
+        let manifest = layout.image("linux/amd64", &[&tar]);
+        let annotated = |layout: &mut Layout, text: &str| {
+            let inner = json!({ "manifests": [manifest], "annotations": { "note": format!("token={}", token(text)) } });
+            layout.blob(INDEX, inner.to_string())
+        };
+        let (one, two) = (annotated(&mut layout, "one"), annotated(&mut layout, "two"));
+        if !tags.is_null() {
+            let of = |digest: &Value| digest["digest"].as_str().and_then(Digest::parse).expect("a digest").blob_path();
+            let text = |layout: &Layout, path: &str| layout.members.iter().find(|(name, _)| name == path).expect("a blob").1.clone();
+            let parsed: Value = serde_json::from_slice(&text(&layout, &of(&manifest))).expect("JSON");
+            let list = json!([{ "Config": of(&parsed["config"]), "RepoTags": tags, "Layers": [of(&parsed["layers"][0])] }]);
+            layout.members.push(("manifest.json".into(), list.to_string().into_bytes()));
+        }
+        layout.archive(&[manifest.clone(), named(manifest.clone(), "first"), named(manifest, "second"), one, two])
+    };
+    for (tags, names) in [(json!(null), json!(["first", "second"])), (json!([]), json!(["first"])), (json!(["x:1"]), json!(["x:1"]))] {
+        let (_, report) = report(&build(tags), &[]);
+        assert_eq!((report["images"].as_array().map(Vec::len), &report["images"][0]["names"]), (Some(1), &names), "{report:#}");
+        let notes = report["findings"].as_array().expect("findings").iter().filter(|f| f["location"]["kind"] == "annotation");
+        assert_eq!(notes.map(|f| f["image"].clone()).collect::<Vec<_>>(), [json!(0), json!(0)], "{report:#}");
+    }
+}
+
+#[test]
 fn several_images_share_a_layer_and_have_fates_of_their_own() {
     let mut layout = Layout::default();
     let (shared, gone) = (layer("a"), tar(&[file(&String::from_utf8(crate::raw::named("$wha")).expect("ASCII"), "")]));
