@@ -161,6 +161,10 @@ impl Detector {
         // A match may lie wholly in front of the literal: look on behind its begin, within a bounded number of bytes.
         let mut left = 8 * (end - start);
         let anchored = if window.before == 0 { Anchored::Yes } else { Anchored::No };
+        if anchored.is_anchored() && rule.boundary && text.medium != Medium::Binary && !value::begins_alone(text.bytes, start) {
+            // Where a literal stands again and again, each try would look on for the whole window.
+            return None;
+        }
         let mut captures = regex.create_captures();
         while start <= literal.start {
             regex.captures(Input::new(text.bytes).range(start..end).anchored(anchored), &mut captures);

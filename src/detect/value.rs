@@ -22,16 +22,19 @@ fn is_word(byte: u8) -> bool {
 /// (`\n`, `%3D`) is no word.
 pub fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
     let right = bytes.get(end).is_none_or(|next| !is_word(*next)) || bytes.get(end - 1).is_some_and(|last| !is_word(*last));
-    let before = &bytes[..start];
+    right && begins_alone(bytes, start)
+}
+
+/// The first half of [`stands_alone`].
+pub fn begins_alone(bytes: &[u8], start: usize) -> bool {
     let starts_word = bytes.get(start).is_some_and(|first| is_word(*first));
-    let left = !starts_word
-        || match before {
+    !starts_word
+        || match &bytes[..start] {
             [.., b'\\', b'n' | b'r' | b't'] => true,
             [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
             [.., last] => !is_word(*last),
             [] => true,
-        };
-    left && right
+        }
 }
 
 #[cfg(test)]
