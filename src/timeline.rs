@@ -193,14 +193,16 @@ fn bind(layer: &LayerScan, by: usize, view: &View, lives: &mut Lives, effort: &m
         let target = layer.target(link);
         let real = real_path(view, target);
         let alive = view.get(&Key(target)).or_else(|| view.get(&Key(real.as_deref()?)));
-        match alive.and_then(Node::file) {
-            Some(alive) => {
+        match alive {
+            Some(Node::File(alive)) => {
                 let first = alive.versions[0];
                 // A link to a link leads where that one led.
                 let file = lives.bound.get(&first).copied().unwrap_or(first);
                 lives.bound.insert((by, link), file);
                 bound.push(link);
             }
+            // A symbolic link may have a second name: it has no content.
+            Some(Node::Link(..)) => {}
             // What stands behind a symbolic link was perhaps not asked for.
             None if real.is_some() => {}
             None => lives.broken.push((by, link)),

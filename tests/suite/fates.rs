@@ -219,8 +219,11 @@ fn bugs_of_others() {
         let image = layers.iter().fold(TestImage::new(), |image, layer| image.step("/bin/sh -c x", layer));
         assert_eq!(reported(image), expected, "{what}");
     }
-    // 23: a hard link to a symbolic link is not broken.
-    let image = TestImage::new().step("/bin/sh -c x", &tar(&[link("l", "/x"), hard_link("m", "l")]));
-    let report = run_with(["scan", "-", "--format", "json"], &image.docker_save()).json();
-    assert_eq!((&report["notes"], &report["verdict"]), (&serde_json::json!([]), &"clean".into()), "{report:#}");
+    // 23: a hard link to a symbolic link is not broken, be it in the same layer or in a lower one.
+    let (symbolic, hard) = (link("l", "/x"), hard_link("m", "l"));
+    for layers in [vec![tar(&[symbolic.clone(), hard.clone()])], vec![tar(&[symbolic]), tar(&[hard])]] {
+        let image = layers.iter().fold(TestImage::new(), |image, layer| image.step("/bin/sh -c x", layer));
+        let report = run_with(["scan", "-", "--format", "json"], &image.docker_save()).json();
+        assert_eq!((&report["notes"], &report["verdict"]), (&serde_json::json!([]), &"clean".into()), "{report:#}");
+    }
 }
