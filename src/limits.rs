@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// No file system has longer names (Linux: PATH_MAX). Where an image's are shown, compared or looked at again and again, this much of
+/// them is. In bytes.
+pub const PATH_MAX: usize = 4096;
+
 /// The limits. The defaults let every honest image through that was ever seen, and keep a hostile one from taking the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

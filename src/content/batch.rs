@@ -7,6 +7,7 @@ use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
 use crate::digest::ContentHasher;
 use crate::layer::compression::Compression;
 use crate::layer_scan::Place;
+use crate::limits::PATH_MAX;
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -14,9 +15,6 @@ use std::ops::Range;
 pub const CAPACITY: usize = 1 << 20;
 /// A large file is begun only where there is room for at least so much.
 const LEAST_ROOM: usize = 256 << 10;
-
-/// So much of a path is looked at, in bytes: no file system has longer ones.
-const LONGEST_PATH: usize = 4096;
 
 /// A window of one file.
 #[derive(Debug, Clone)]
@@ -109,7 +107,7 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         hasher: &mut ContentHasher,
     ) -> io::Result<()> {
         // By its end a file is known.
-        let path = &path[path.len().saturating_sub(LONGEST_PATH)..];
+        let path = &path[path.len().saturating_sub(PATH_MAX)..];
         let room = self.capacity.saturating_sub(self.batch.bytes.len().max(self.batch.names.len()));
         if room < usize::try_from(size).unwrap_or(usize::MAX).min(LEAST_ROOM.min(self.capacity)) || room < self.capacity / 4 {
             self.flush();

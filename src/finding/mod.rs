@@ -9,7 +9,7 @@ use crate::error::{Code, Problem};
 use crate::image::Images;
 use crate::image::metadata::{self, Kind};
 use crate::layer_scan::{FileHit, Place};
-use crate::limits::Limits;
+use crate::limits::{Limits, PATH_MAX};
 use crate::rules::{Confidence, RuleSet};
 use crate::scan::Progress;
 use crate::secret::Secret;
@@ -331,11 +331,9 @@ fn hidden(hit: &FileHit, blob: Option<usize>, path: &[u8], reason: &'static str)
 
 // ---- order and identity ------------------------------------------------------------------------------------------------------------
 
-/// So many bytes of a path enter the order and the ids: no file system has longer ones, and a file may hold many findings.
-const LONGEST: usize = 4096;
-
+/// What of a path enters the order and the ids: a file may hold many findings.
 fn begin(path: &[u8]) -> &[u8] {
-    &path[..path.len().min(LONGEST)]
+    &path[..path.len().min(PATH_MAX)]
 }
 
 /// The worst first: by severity, confidence, then by place.

@@ -3,6 +3,7 @@
 use super::oci::{is_index, is_manifest};
 use super::{Image, history, json};
 use crate::archive::Archive;
+use crate::limits::PATH_MAX;
 use crate::text::cut;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -63,9 +64,6 @@ impl Kind {
 #[derive(Debug, Clone, Default)]
 pub struct Way(Option<Rc<(Way, String)>>);
 
-/// Pointers, and names that are made from them, are cut where they are longer. In bytes.
-const LONGEST: usize = 4096;
-
 impl Way {
     fn to(&self, part: impl Into<String>) -> Way {
         Way(Some(Rc::new((self.clone(), part.into()))))
@@ -85,8 +83,8 @@ impl Way {
 
     /// As a JSON pointer (RFC 6901).
     pub fn pointer(&self) -> String {
-        let escaped = self.parts().into_iter().map(|part| format!("/{}", cut(part, LONGEST).replace('~', "~0").replace('/', "~1")));
-        cut(&escaped.collect::<String>(), LONGEST).into_owned()
+        let escaped = self.parts().into_iter().map(|part| format!("/{}", cut(part, PATH_MAX).replace('~', "~0").replace('/', "~1")));
+        cut(&escaped.collect::<String>(), PATH_MAX).into_owned()
     }
 }
 
@@ -112,7 +110,7 @@ pub struct Text {
 impl Text {
     /// What it is called there, for an id that outlives a rebuild: a variable's name, a label's key, an instruction.
     pub fn name(&self) -> Arc<str> {
-        self.called.clone().unwrap_or_else(|| cut(&self.way.parts().join("/"), LONGEST).into())
+        self.called.clone().unwrap_or_else(|| cut(&self.way.parts().join("/"), PATH_MAX).into())
     }
 }
 
@@ -150,7 +148,7 @@ fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text>
     let env = json::list(json::get(document, "config").and_then(|config| json::get(config, "Env")));
     let env: HashMap<&str, &str> = env.iter().filter_map(|variable| variable.as_str()?.split_once('=')).collect();
     let v1 = is_v1(document);
-    let steps: Vec<Arc<str>> = steps.iter().map(|step| cut(&step.instruction, LONGEST).into()).collect();
+    let steps: Vec<Arc<str>> = steps.iter().map(|step| cut(&step.instruction, PATH_MAX).into()).collect();
     let mut texts = Vec::new();
     for leaf in leaves(document).into_iter().filter(|leaf| !leaf.value.is_empty()) {
         let decoded = decoded(&leaf.value);
@@ -186,7 +184,7 @@ fn attestation_text(leaf: Leaf, blob: usize) -> Text {
     let argument = leaf.key.and_then(|key| key.strip_prefix("build-arg:"));
     match argument {
         Some(name) => {
-            let (called, assignment) = (Some(cut(name, LONGEST).into()), named(name, &leaf.value));
+            let (called, assignment) = (Some(cut(name, PATH_MAX).into()), named(name, &leaf.value));
             Text { called, text: assignment, ..text(leaf, blob, Kind::Attestation) }
         }
         None => text(leaf, blob, Kind::Attestation),
@@ -268,14 +266,14 @@ fn config_text(leaf: Leaf, blob: usize, steps: &[Arc<str>], env: &HashMap<&str, 
     };
     let step = parts.get(1).filter(|_| kind == Kind::History).and_then(|part| part.parse().ok());
     let value = leaf.value.clone();
-    let label = leaf.key.or(parts.get(2).copied()).map(|key| Arc::from(cut(key, LONGEST)));
+    let label = leaf.key.or(parts.get(2).copied()).map(|key| Arc::from(cut(key, PATH_MAX)));
     let of_map = matches!(kind, Kind::Label) || kind == Kind::Config && !value.trim_end().contains('\n');
     let of_map =
         of_map || matches!(kind, Kind::Cmd | Kind::Entrypoint | Kind::Healthcheck) && leaf.key.is_some_and(|key| key.starts_with('-'));
     let mut made = if of_map { text(leaf, blob, kind) } else { Text { text: value.to_string(), ..text(leaf, blob, kind) } };
     match kind {
         Kind::Label => made.called = label,
-        Kind::Env => made.called = value.split('=').next().map(|name| cut(name, LONGEST).into()),
+        Kind::Env => made.called = value.split('=').next().map(|name| cut(name, PATH_MAX).into()),
         Kind::History => {
             made.called = Some(step.and_then(|i: usize| steps.get(i)).cloned().unwrap_or_default());
             made.step = step;

@@ -10,6 +10,7 @@ use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location, State};
 use crate::image::metadata::Kind;
 use crate::image::{self, Image, Images, history};
+use crate::limits::PATH_MAX;
 use crate::policy::{FailOn, Verdict};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
@@ -94,7 +95,7 @@ pub fn build(
             groups: &groups,
             show_secrets: view.show_secrets,
             allow_missing_layers: view.allow_missing_layers,
-            longest: if scanned.findings.len() > MANY { LONGEST / 8 } else { LONGEST },
+            longest: if scanned.findings.len() > MANY { PATH_MAX / 8 } else { PATH_MAX },
             room: room(scanned.findings.len() + scanned.images.images.iter().map(|image| image.layers.len()).sum::<usize>()),
         };
         report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
@@ -277,7 +278,7 @@ impl One<'_> {
                 source: self.scanned.target.clone(),
                 image: image.map(|index| index + self.first_image),
                 layer,
-                path: problem.path.as_deref().map(|path| exact(&shortened(path, LONGEST))),
+                path: problem.path.as_deref().map(|path| exact(&shortened(path, PATH_MAX))),
             };
             let by_design = problem.code == Code::ForeignLayer && self.allow_missing_layers;
             if problem.code.is_note() || by_design { report.notes.push(entry) } else { report.problems.push(entry) }
@@ -303,7 +304,7 @@ impl One<'_> {
         let file_system = self.is_file_system();
         for blob in (0..self.scanned.archive.blobs.len()).filter(|blob| !file_system && told.insert(*blob)) {
             for problem in self.scanned.archive.problems_of(blob) {
-                let message = format!("{}: {}", exact(&shortened(self.scanned.archive.name(blob), LONGEST)), problem.message);
+                let message = format!("{}: {}", exact(&shortened(self.scanned.archive.name(blob), PATH_MAX)), problem.message);
                 add(&Problem { message, ..problem.clone() }, None, None);
             }
         }
@@ -336,8 +337,6 @@ impl One<'_> {
 
 /// From so many findings on, a report is for machines.
 const MANY: usize = 10_000;
-/// Names are cut where they are longer: no file system has such. In bytes.
-const LONGEST: usize = 4096;
 
 /// A name as it is shown: an archive can repeat a long one as often as it likes.
 fn shortened(name: &[u8], most: usize) -> std::borrow::Cow<'_, [u8]> {

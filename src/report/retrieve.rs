@@ -3,11 +3,9 @@
 use crate::archive::{Archive, Content};
 use crate::finding::{Location, State};
 use crate::layer_scan::{LayerScan, Spelling};
+use crate::limits::PATH_MAX;
 use crate::timeline::Fate;
 use std::path::Path;
-
-/// Longer names are no names of a file system, and not for typing. In bytes.
-const MOST_OF_A_NAME: usize = 4096;
 
 /// The command, or `None` where there is none (an extended attribute, a name that a shell cannot be given).
 pub fn command(target: &str, archive: &Archive, location: &Location, state: State) -> Option<String> {
@@ -54,7 +52,7 @@ fn name_in_tar(scan: &LayerScan, entry: u32) -> Option<String> {
         Spelling::Rooted => "/",
         Spelling::Odd => return None,
     };
-    let path = Some(scan.path(entry)).filter(|path| path.len() <= MOST_OF_A_NAME)?;
+    let path = Some(scan.path(entry)).filter(|path| path.len() <= PATH_MAX)?;
     quoted(&[prefix.as_bytes(), path].concat())
 }
 
