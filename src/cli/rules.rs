@@ -59,12 +59,13 @@ fn show(rule: &Rule) -> Result<()> {
     writeln!(text, "{}\n  {} ({}, provider {})", rule.id, sanitise(&rule.title), rule.severity.as_str(), rule.provider)?;
     match &rule.reach {
         Reach::Literals { literals, files, .. } => {
-            writeln!(text, "  near     {}", literals.join(", "))?;
+            writeln!(text, "  at       {}", literals.join(", "))?;
             if !files.is_empty() {
                 writeln!(text, "  in       {}", globs(files))?;
             }
         }
         Reach::Files { files, .. } => writeln!(text, "  in       {}", globs(files))?,
+        Reach::Near { words, .. } => writeln!(text, "  behind   {}", words.join(", "))?,
         Reach::Names { names, .. } => writeln!(text, "  names    {}", names.iter().map(|n| &n.words[..]).collect::<Vec<_>>().join(", "))?,
     }
     if !rule.pattern().is_empty() {

@@ -3,7 +3,7 @@
 //! A name that says "password" is no proof: the value decides. It is read as the syntax around it says where it ends, and then
 //! judged: a reference, a type, a path, a sentence is no secret.
 
-use super::{Medium, entropy, placeholder};
+use super::{Medium, entropy, placeholder, value};
 use crate::rules::Confidence;
 use std::ops::Range;
 
@@ -272,7 +272,7 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     if is_uuid(value) {
         return low("an id rather than a secret");
     }
-    if (letters && (digits || symbols) || is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
+    if (letters && (digits || symbols) || value::is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
         return Some(Judged {
             confidence: Confidence::Medium,
             reason: "its name says what it is, and the value does not look like a word",
@@ -288,15 +288,6 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
 fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36
         && value.iter().enumerate().all(|(at, b)| if [8, 13, 18, 23].contains(&at) { *b == b'-' } else { b.is_ascii_hexdigit() })
-}
-
-/// Letters that are no words in camel case: long, and capitals stand beside capitals as often as chance has it.
-fn is_random_letters(value: &[u8]) -> bool {
-    let pairs = |test: fn(u8, u8) -> bool| value.windows(2).filter(|w| test(w[0], w[1])).count();
-    let capitals = pairs(|a, b| a.is_ascii_uppercase() && b.is_ascii_uppercase());
-    let turns = pairs(|a, b| a.is_ascii_uppercase() != b.is_ascii_uppercase());
-    let enough = if value.len() >= 16 { 3 } else { 4 };
-    value.len() >= 10 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * enough
 }
 
 /// A pattern, not a value.
@@ -404,10 +395,10 @@ mod tests {
 
     #[test]
     fn random_letters_are_no_words() {
-        assert!(is_random_letters(b"DFvAhCIXcgCFPAuyxDuEFO") && is_random_letters(b"kEMKdPAOqRtr"));
+        assert!(value::is_random_letters(b"DFvAhCIXcgCFPAuyxDuEFO") && value::is_random_letters(b"kEMKdPAOqRtr"));
         for word in ["PassWordMustBeAtLeastSixChars", "correcthorsebatterystaple", "XMLHttpRequestFactoryBean", "XMLHttpReq", "mypassword"]
         {
-            assert!(!is_random_letters(word.as_bytes()), "{word}");
+            assert!(!value::is_random_letters(word.as_bytes()), "{word}");
         }
     }
 

@@ -6,6 +6,7 @@
 mod assignment;
 mod entropy;
 pub mod examples;
+mod near;
 mod placeholder;
 mod prefilter;
 mod value;
@@ -134,6 +135,7 @@ impl Detector {
                         assignments_done = self.assignment(text, span, found);
                     }
                 }
+                Target::Near(index) => self.near(text, index, span, found),
                 Target::Rule(index) => {
                     let rule = &self.rules.rules()[index];
                     let Reach::Literals { files, window, .. } = &rule.reach else { continue };
@@ -178,6 +180,34 @@ impl Detector {
             start = if whole.end <= literal.start { whole.end.max(whole.start + 1) } else { whole.start + 1 };
         }
         None
+    }
+
+    /// Values of a rule's form behind a word of its service.
+    fn near(&self, text: &Text, index: usize, word: Range<usize>, found: &mut Vec<Candidate>) {
+        let rule = &self.rules.rules()[index];
+        let (Reach::Near { longest, .. }, Some(regex)) = (&rule.reach, rule.regex()) else { return };
+        if !near::stands(text.bytes, word.clone()) {
+            return;
+        }
+        let end = (word.end + near::REACH + longest).min(text.bytes.len());
+        let mut at = word.end;
+        while at <= word.end + near::REACH
+            && let Some(hit) = regex.find(Input::new(text.bytes).range(at..end))
+        {
+            at = hit.end().max(hit.start() + 1);
+            let value = hit.range();
+            if value.start > word.end + near::REACH {
+                break;
+            }
+            let Some(strong) = near::judge(text.bytes, word.clone(), value.clone()) else { continue };
+            if self.judge(text, index, &value, value.clone(), found)
+                && !(strong && text.medium != Medium::Binary)
+                && let Some(candidate) = found.last_mut()
+            {
+                candidate.confidence = Confidence::Low;
+                candidate.reasons.push("the service is named near it, and nothing says that it is a secret".into());
+            }
+        }
     }
 
     /// Rules that are run over the whole of certain files.
@@ -284,13 +314,14 @@ impl Detector {
 
 /// True for rules whose values are told by their form, or by a file that holds nothing else; the others take whatever stands there.
 fn has_form(rule: &Rule) -> bool {
-    rule.check.is_some() || rule.value.entropy > 0.0 || rule.value.digits || matches!(rule.reach, Reach::Files { .. })
+    rule.check.is_some() || rule.value.entropy > 0.0 || rule.value.digits || matches!(rule.reach, Reach::Files { .. } | Reach::Near { .. })
 }
 
 /// A rule with a form of its own beats one that only knows the place, and that one beats a name.
 fn specificity(rule: &Rule) -> (u8, Severity) {
     let reached = match &rule.reach {
-        Reach::Literals { files, .. } => 2 + u8::from(!files.is_empty()),
+        Reach::Literals { files, .. } => 3 + u8::from(!files.is_empty()),
+        Reach::Near { .. } => 2,
         Reach::Files { .. } => 1,
         Reach::Names { .. } => 0,
     };

@@ -14,6 +14,8 @@ use std::path::Path;
 pub enum Target {
     /// This rule is tried.
     Rule(usize),
+    /// A value of this rule's form is looked for behind it.
+    Near(usize),
     /// A name that may be assigned to is looked at.
     Assignment,
 }
@@ -85,6 +87,12 @@ impl Prefilter {
                         literals.entry(literal.clone()).or_default().push(Target::Rule(index));
                     }
                     files
+                }
+                Reach::Near { words, .. } => {
+                    for literal in words.iter().flat_map(|word| variants(word)) {
+                        literals.entry(literal).or_default().push(Target::Near(index));
+                    }
+                    continue;
                 }
                 Reach::Files { files, .. } => files,
                 Reach::Names { names: own, metadata: only } => {
@@ -175,9 +183,14 @@ fn name_literals(name: &str) -> Vec<String> {
     if name.len() >= 3 { vec![name.to_owned()] } else { ["=", ":", "\"", "'", " ="].iter().map(|end| format!("{name}{end}")).collect() }
 }
 
+/// How a word of several parts is written.
+fn variants(word: &str) -> BTreeSet<String> {
+    ["", " ", "_", "-", "."].iter().map(|separator| word.replace(' ', separator)).collect()
+}
+
 /// An identifier as lower-case words: split at what is no letter or digit, where lower case turns to upper, and before digits at
 /// the end.
-fn words(name: &[u8]) -> Vec<String> {
+pub fn words(name: &[u8]) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = b'_';
     for (at, &byte) in name.iter().enumerate() {

@@ -11,7 +11,17 @@ pub fn passes(spec: &ValueSpec, value: &[u8]) -> bool {
         && (!spec.letters || value.iter().any(u8::is_ascii_alphabetic))
         && (!spec.upper || value.iter().any(u8::is_ascii_uppercase))
         && (!spec.lower || value.iter().any(u8::is_ascii_lowercase))
+        && (!spec.random || value.iter().any(u8::is_ascii_digit) || is_random_letters(value))
         && (spec.entropy <= 0.0 || shannon(value) >= spec.entropy)
+}
+
+/// Letters that are no words in camel case: long, and capitals stand beside capitals as often as chance has it.
+pub fn is_random_letters(value: &[u8]) -> bool {
+    let pairs = |test: fn(u8, u8) -> bool| value.windows(2).filter(|w| test(w[0], w[1])).count();
+    let capitals = pairs(|a, b| a.is_ascii_uppercase() && b.is_ascii_uppercase());
+    let turns = pairs(|a, b| a.is_ascii_uppercase() != b.is_ascii_uppercase());
+    let enough = if value.len() >= 16 { 3 } else { 4 };
+    value.len() >= 10 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * enough
 }
 
 fn is_word(byte: u8) -> bool {

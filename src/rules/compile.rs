@@ -1,6 +1,7 @@
 //! From a rule as it is written to a rule that can be run. Used for the built-in rules and for `--rules` alike.
 
 use super::check::Check;
+use super::service;
 use super::spec::{Example, RuleFile, RuleSpec, ValueSpec};
 use super::{Confidence, Severity};
 use crate::error::Error;
@@ -75,6 +76,13 @@ pub enum Reach {
         /// Only on whole, small files.
         whole: bool,
     },
+    /// In a value of the rule's form behind one of these words.
+    Near {
+        /// At least one, lower case; a space stands for any separator or none.
+        words: Vec<String>,
+        /// The longest value, in bytes.
+        longest: usize,
+    },
     /// At assignments to these names.
     Names {
         /// At least one.
@@ -145,7 +153,15 @@ pub(super) fn rule_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
     })?;
     let stem = Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned());
     let provider = parsed.provider.unwrap_or(stem);
-    parsed.rule.into_iter().map(|spec| compile(file, text, &provider, spec)).collect()
+    let mut rules: Vec<Rule> = parsed.rule.into_iter().map(|spec| compile(file, text, &provider, spec)).collect::<Result<_, _>>()?;
+    for (name, service) in &parsed.services {
+        let place = || position(file, text, service.span().start);
+        let specs = service::rules(name, service).map_err(|e| Error::Rules { file: place(), message: format!("service {name}: {e}") })?;
+        for spec in specs {
+            rules.push(compile(file, text, name, spec)?);
+        }
+    }
+    Ok(rules)
 }
 
 fn position(file: &str, text: &str, at: usize) -> String {
@@ -184,6 +200,7 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
     if id.is_empty() || !id.bytes().all(word) {
         return Err(complaint.rule("an id is made of lower-case letters, digits and `-`"));
     }
+    let spec = service::complete(spec).map_err(|e| complaint.rule(e))?;
     if spec.matches.is_empty() {
         return Err(complaint.rule("at least one `match` example is needed"));
     }
@@ -232,6 +249,13 @@ fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
     if spec.metadata {
         return Err(complaint.rule("`metadata` goes with `names`"));
     }
+    if !spec.near.is_empty() {
+        if !files.is_empty() {
+            return Err(complaint.rule("`near` and `files` do not go together"));
+        }
+        let words = spec.near.iter().map(|word| compile_word(complaint, word)).collect::<Result<_, _>>()?;
+        return Ok(Reach::Near { words, longest: spec.after });
+    }
     if spec.regex.is_none() {
         return Err(complaint.rule("a `regex` is needed, or `names`"));
     }
@@ -268,6 +292,15 @@ fn compile_name(complaint: &Complaint, name: &Spanned<String>) -> Result<Name, E
         return Err(complaint.at(name, "a name is made of lower-case words joined by `_`"));
     }
     Ok(Name { words: words.clone(), joined: words.replace('_', "") })
+}
+
+fn compile_word(complaint: &Complaint, word: &Spanned<String>) -> Result<String, Error> {
+    let text = word.get_ref();
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b" .-_/@".contains(&b);
+    if text.len() < 3 || !text.bytes().all(plain) {
+        return Err(complaint.at(word, "a word has at least 3 bytes: lower-case letters, digits, spaces, `.`, `-`, `_`, `/`, `@`"));
+    }
+    Ok(text.clone())
 }
 
 fn config() -> syntax::Config {

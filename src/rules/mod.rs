@@ -3,7 +3,9 @@
 mod builtin;
 pub mod check;
 mod compile;
+mod form;
 pub mod sample;
+mod service;
 mod spec;
 
 pub use compile::{MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};

@@ -3,6 +3,7 @@
 //! The fill is random and always the same: it depends on the seed alone.
 
 use super::Rule;
+use super::form::expand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
@@ -50,7 +51,9 @@ impl Filler<'_> {
     }
 
     fn placeholder(&mut self, name: &str, so_far: &str) -> Result<String, String> {
-        let (kind, argument) = name.split_once(':').unwrap_or((name, ""));
+        // A class in brackets may hold a colon.
+        let split = if name.starts_with('[') { name.rsplit_once(':') } else { name.split_once(':') };
+        let (kind, argument) = split.unwrap_or((name, ""));
         let count = || argument.parse::<usize>().map_err(|_| format!("{{{name}}} needs a number"));
         Ok(match kind {
             "base62" => self.random.text(&[DIGITS, UPPER, LOWER], count()?),
@@ -59,6 +62,10 @@ impl Filler<'_> {
             "digits" => self.random.text(&[DIGITS], count()?),
             "lower" => self.random.text(&[DIGITS, LOWER], count()?),
             "upper" => self.random.text(&[DIGITS, UPPER], count()?),
+            "anyhex" => self.random.text(&[DIGITS, "abcdef", "ABCDEF"], count()?),
+            "az" => self.random.text(&[LOWER], count()?),
+            "AZ" => self.random.text(&[UPPER], count()?),
+            "word" => self.random.text(&[DIGITS, UPPER, LOWER, "_"], count()?),
             "alpha" => self.random.text(&[UPPER, LOWER], count()?),
             "base64" => self.random.text(&[DIGITS, UPPER, LOWER, "+/"], count()?),
             "base64url" => self.random.text(&[DIGITS, UPPER, LOWER, "-_"], count()?),
@@ -71,6 +78,7 @@ impl Filler<'_> {
             "pem" => self.random.pem(argument),
             "b64" => STANDARD.encode(self.fill(argument)?),
             "check" => self.rule.check.and_then(|c| c.checksum(so_far)).ok_or("{check} needs a `check` that has a checksum")?,
+            _ if kind.starts_with('[') => self.random.class(kind.trim_matches(['[', ']']), count()?),
             _ => return Err(format!("there is no placeholder {{{name}}}")),
         })
     }
@@ -111,6 +119,16 @@ impl Random {
             }
         }
         out.into_iter().collect()
+    }
+
+    /// `count` characters of a class such as `a-z0-9_`; digits and letters occur if it has them.
+    fn class(&mut self, class: &str, count: usize) -> String {
+        let all = expand(class);
+        let kind = |test: fn(&char) -> bool| all.iter().copied().filter(test).collect::<String>();
+        let kinds = [kind(char::is_ascii_digit), kind(char::is_ascii_uppercase), kind(char::is_ascii_lowercase)];
+        let rest: String = all.iter().filter(|c| !c.is_ascii_alphanumeric()).collect();
+        let alphabets: Vec<&str> = kinds.iter().chain([&rest]).map(String::as_str).filter(|a| !a.is_empty()).collect();
+        self.text(&alphabets, count)
     }
 
     fn uuid(&mut self) -> String {

@@ -1,7 +1,9 @@
 //! A rule file as it is written.
 
+use super::service::ServiceSpec;
 use super::{Confidence, Severity};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use toml::Spanned;
 
 /// A rule file.
@@ -13,6 +15,9 @@ pub struct RuleFile {
     /// The rules.
     #[serde(default)]
     pub rule: Vec<RuleSpec>,
+    /// Services whose keys follow from a form; their names are the providers.
+    #[serde(default)]
+    pub services: BTreeMap<String, Spanned<ServiceSpec>>,
 }
 
 /// One `[[rule]]`; the fields are described in RULES.md.
@@ -32,6 +37,10 @@ pub struct RuleSpec {
     pub names: Vec<Spanned<String>>,
     #[serde(default)]
     pub metadata: bool,
+    #[serde(default)]
+    pub form: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub near: Vec<Spanned<String>>,
     pub regex: Option<Spanned<String>>,
     #[serde(default)]
     pub before: usize,
@@ -51,6 +60,35 @@ pub struct RuleSpec {
     pub reject: Vec<Example>,
     pub revoke: Option<String>,
     pub reference: Option<String>,
+}
+
+impl Default for RuleSpec {
+    fn default() -> RuleSpec {
+        RuleSpec {
+            id: Spanned::new(0..0, String::new()),
+            title: String::new(),
+            severity: Severity::High,
+            confidence: high(),
+            literals: Vec::new(),
+            files: Vec::new(),
+            names: Vec::new(),
+            metadata: false,
+            form: Vec::new(),
+            near: Vec::new(),
+            regex: None,
+            before: 0,
+            after: default_after(),
+            whole_file: false,
+            boundary: yes(),
+            value: ValueSpec::default(),
+            check: None,
+            sample: None,
+            matches: Vec::new(),
+            reject: Vec::new(),
+            revoke: None,
+            reference: None,
+        }
+    }
 }
 
 /// Gates on the secret.
@@ -77,6 +115,9 @@ pub struct ValueSpec {
     /// A lower-case letter must occur.
     #[serde(default)]
     pub lower: bool,
+    /// A digit must occur, or letters whose case changes as often as chance has it.
+    #[serde(default)]
+    pub random: bool,
 }
 
 /// An example: a text, or a text in a file of a certain path.
