@@ -4,6 +4,7 @@
 //! one winner where rules overlap. Everything is a function of the bytes, the path and the rules.
 
 mod assignment;
+mod decode;
 mod entropy;
 pub mod examples;
 mod near;
@@ -22,6 +23,11 @@ use std::ops::Range;
 pub const RIGHT_CONTEXT: usize = MAX_AFTER + MAX_BEFORE;
 /// How many bytes to the left of a match may matter: another one that begins there and reaches over it.
 pub const LEFT_CONTEXT: usize = RIGHT_CONTEXT;
+
+/// How many codings may lie around each other.
+const DEEPEST: usize = 3;
+/// The name of the part that is the encoded text.
+const ENCODED: &str = "encoded";
 
 /// A text to search.
 #[derive(Debug, Clone)]
@@ -80,6 +86,26 @@ pub struct Match {
     pub confidence: Confidence,
     /// What raised or lowered the confidence.
     pub reasons: Vec<Reason>,
+    /// What else is known of it; most matches have nothing of the kind.
+    pub details: Option<Box<Details>>,
+}
+
+/// What else is known of a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// How it is encoded where it stands, the outermost coding first.
+    pub codings: Vec<&'static str>,
+    /// The other parts of the same credential.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a credential, beside the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is: `encoded`, `access_key_id`, `user`, …
+    pub name: &'static str,
+    /// Its value.
+    pub value: Secret,
 }
 
 /// Why a match is more or less sure.
@@ -113,14 +139,64 @@ impl Detector {
     }
 
     /// All matches whose secret begins in the text's own part, in the order of their offsets. Lines and columns are counted from
-    /// the window's start.
+    /// the window's start. What is encoded in it is searched too; such a match stands where its encoded text begins.
     pub fn scan(&self, text: &Text) -> Vec<Match> {
+        let mut matches = self.plain(text);
+        self.encoded(text, DEEPEST, &mut matches);
+        matches
+    }
+
+    /// Matches in what is encoded in the text, beside those that were found in it.
+    fn encoded(&self, text: &Text, depth: usize, matches: &mut Vec<Match>) {
+        let mut inner = Vec::new();
+        for part in decode::parts(text.bytes, text.medium == Medium::Binary) {
+            let medium = if text.medium == Medium::Metadata { Medium::Metadata } else { Medium::Text };
+            let decoded = Text::whole(&part.text, b"", medium);
+            let mut found = self.plain(&decoded);
+            if depth > 1 {
+                self.encoded(&decoded, depth - 1, &mut found);
+            }
+            for mut found in found {
+                let at = part.coding.position(&part.from, found.offset as usize);
+                // A name near it, in clear text, is surer than a word in what may be anything.
+                let same = |other: &Match| other.rule == found.rule && other.secret == found.secret;
+                if !text.own.contains(&at) || matches.iter().any(same) {
+                    continue;
+                }
+                let details = found.details.get_or_insert_default();
+                details.codings.insert(0, part.coding.as_str());
+                details.parts.retain(|other| other.name != ENCODED);
+                let written = &text.bytes[part.from.clone()];
+                details.parts.push(Part { name: ENCODED, value: Secret::new(written, 0) });
+                found.offset = at as u64;
+                inner.push((part.from.clone(), found));
+            }
+        }
+        if inner.is_empty() {
+            return;
+        }
+        // What only a name said of the encoded text is said better by what it holds.
+        let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
+        let within = |found: &Match, part: &Range<usize>| part.contains(&(found.offset as usize));
+        matches.retain(|found| !(named(found) && inner.iter().any(|(part, other)| within(found, part) && other.confidence >= found.confidence)));
+        let plain = matches.len();
+        for (part, found) in inner {
+            if !matches[..plain].iter().any(|other| !named(other) && within(other, &part)) {
+                matches.push(found);
+            }
+        }
+        locate(text.bytes, &mut matches[plain..]);
+        matches.sort_by_key(|found| found.offset);
+    }
+
+    /// Matches in the text as it stands.
+    fn plain(&self, text: &Text) -> Vec<Match> {
         let mut found = Vec::new();
         self.at_literals(text, &mut found);
         self.in_files(text, &mut found);
         let mut winners = self.winners(found);
         winners.retain(|c| text.own.contains(&c.secret.start));
-        positions(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]))
+        located(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]))
     }
 
     fn at_literals(&self, text: &Text, found: &mut Vec<Candidate>) {
@@ -328,26 +404,34 @@ fn specificity(rule: &Rule) -> (u8, Severity) {
     (reached, rule.severity)
 }
 
-/// Adds line and column to candidates that are sorted by offset.
-fn positions(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate) -> usize) -> Vec<Match> {
+/// Matches of candidates, in the order of their offsets.
+fn located(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate) -> usize) -> Vec<Match> {
+    let of = |candidate: Candidate| Match {
+        rule: candidate.rule,
+        offset: candidate.secret.start as u64,
+        line: 1,
+        column: 1,
+        secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
+        confidence: candidate.confidence,
+        reasons: candidate.reasons,
+        details: None,
+    };
+    let mut matches: Vec<Match> = winners.into_iter().map(of).collect();
+    locate(bytes, &mut matches);
+    matches
+}
+
+/// Sets line and column from the offset.
+fn locate(bytes: &[u8], matches: &mut [Match]) {
+    matches.sort_by_key(|found| found.offset);
     let (mut line, mut line_start, mut counted) = (1, 0, 0);
-    let mut matches = Vec::with_capacity(winners.len());
-    for candidate in winners {
-        let at = candidate.secret.start;
+    for found in matches {
+        let at = found.offset as usize;
         for newline in memchr::memchr_iter(b'\n', &bytes[counted..at]) {
             line += 1;
             line_start = counted + newline + 1;
         }
         counted = at;
-        matches.push(Match {
-            rule: candidate.rule,
-            offset: at as u64,
-            line,
-            column: (at - line_start) as u64 + 1,
-            secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
-            confidence: candidate.confidence,
-            reasons: candidate.reasons,
-        });
+        (found.line, found.column) = (line, (at - line_start) as u64 + 1);
     }
-    matches
 }

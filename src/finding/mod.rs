@@ -4,7 +4,7 @@ mod files;
 mod known;
 
 use crate::archive::{Archive, Content};
-use crate::detect::{Detector, Match, Medium, Reason, Text};
+use crate::detect::{Detector, Details, Match, Medium, Reason, Text};
 use crate::error::{Code, Problem};
 use crate::image::Images;
 use crate::image::metadata::{self, Kind};
@@ -34,6 +34,8 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What raised or lowered the confidence.
     pub reasons: Vec<Reason>,
+    /// What else is known of it.
+    pub details: Option<Box<Details>>,
     /// Where it is.
     pub location: Location,
     /// What became of it.
@@ -180,6 +182,7 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
         secret: found.secret.clone(),
         confidence: found.confidence,
         reasons: found.reasons.clone(),
+        details: found.details.clone(),
         location,
         state,
         rewritten_in: Vec::new(),

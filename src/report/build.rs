@@ -3,7 +3,7 @@
 use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
-    CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, ProblemEntry, Report, SecretEntry, SkippedEntry, Tool,
+    CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry, SkippedEntry, Tool,
 };
 use crate::archive::{Archive, Content};
 use crate::error::{Code, Problem};
@@ -39,9 +39,13 @@ impl Scanned {
     fn secrets(&self) -> impl Iterator<Item = (&Secret, Confidence)> {
         let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
         let in_files = [&self.archive.members].into_iter().chain(layers).flat_map(|scan| &scan.hits);
-        let found = self.findings.iter().map(|finding| (&finding.secret, finding.confidence));
-        let unlisted = self.images.unlisted.iter().map(|secret| (secret, Confidence::High));
-        found.chain(unlisted).chain(in_files.map(|hit| (&hit.found.secret, hit.found.confidence)))
+        let found = self.findings.iter().map(|finding| (&finding.secret, finding.confidence, finding.details.as_deref()));
+        let in_files = in_files.map(|hit| (&hit.found.secret, hit.found.confidence, hit.found.details.as_deref()));
+        let all = found.chain(in_files).flat_map(|(secret, confidence, details)| {
+            let parts = details.into_iter().flat_map(|details| &details.parts);
+            [(secret, confidence)].into_iter().chain(parts.map(move |part| (&part.value, confidence)))
+        });
+        all.chain(self.images.unlisted.iter().map(|secret| (secret, Confidence::High)))
     }
 
     /// A message without any of them.
@@ -200,7 +204,7 @@ impl One<'_> {
             rewritten_in: finding.rewritten_in.clone(),
             engine_dependent: finding.engine_dependent.map(str::to_owned),
             public: None,
-            parts: Vec::new(),
+            parts: self.parts(finding),
             reasons: finding.reasons.iter().map(|reason| reason.clone().into_owned()).collect(),
             revoke: rule.revoke.clone(),
         }
@@ -260,7 +264,19 @@ impl One<'_> {
             }
         };
         (entry.line, entry.column, entry.offset) = (at.line, at.column, at.offset);
+        entry.inner.extend(finding.details.iter().flat_map(|details| &details.codings).map(|coding| (*coding).to_owned()));
         entry
+    }
+
+    fn parts(&self, finding: &Finding) -> Vec<PartEntry> {
+        let parts = finding.details.iter().flat_map(|details| &details.parts);
+        parts
+            .map(|part| PartEntry {
+                name: part.name.to_owned(),
+                redacted: part.value.redacted(),
+                value: self.show_secrets.then(|| part.value.reveal_text()),
+            })
+            .collect()
     }
 
     /// The build argument whose value stands at `offset` of an entry of the history. Not of one that is longer than a command can be.
