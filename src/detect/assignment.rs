@@ -284,6 +284,16 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     low("the value looks like a word or a number")
 }
 
+/// Why a value that a machine should have made may be something else.
+pub fn doubt_if_issued(name: &[u8], value: &[u8]) -> Option<&'static str> {
+    if !value.iter().all(|b| b.is_ascii_alphanumeric() || b"_-.=+/~:|%".contains(b)) {
+        return Some("no token has such characters");
+    }
+    let lower = name.to_ascii_lowercase();
+    let once = [&b"csrf"[..], b"xsrf", b"authenticity", b"nonce"].iter().any(|word| memchr::memmem::find(&lower, word).is_some());
+    once.then_some("a token for one page, as forms have it")
+}
+
 /// `8-4-4-4-12` hexadecimal digits.
 fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36

@@ -321,9 +321,18 @@ impl Detector {
         };
         let value = &text.bytes[assigned.value.clone()];
         let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
-        let Some(judged) = assignment::judge(&text.bytes[name], value, &assigned, text.medium) else { return end };
-        let confidence = judged.confidence.min(self.rules.rules()[index].confidence);
-        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.into()] });
+        let Some(judged) = assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium) else { return end };
+        let rule = &self.rules.rules()[index];
+        let mut confidence = judged.confidence.min(rule.confidence);
+        let mut reasons = vec![judged.reason.into()];
+        if matches!(rule.reach, Reach::Names { issued: true, .. })
+            && let Some(doubt) = assignment::doubt_if_issued(&text.bytes[name.clone()], value)
+                .or_else(|| self.prefilter.names_a_service(&text.bytes[name]).then_some("the keys of the service that is named have another form"))
+        {
+            confidence = Confidence::Low;
+            reasons.push(doubt.into());
+        }
+        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons });
         end
     }
 
@@ -336,7 +345,12 @@ impl Detector {
         }
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
         let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) > 0;
-        if rule.boundary && !unmistakable && !value::stands_alone(text.bytes, whole.start, secret.end) {
+        let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
+        let checked = rule.check.map_or(Outcome::Unknown, |check| check.run(value));
+        // What is stuck to a long token that says what it is does not make it another one.
+        let clear = rule.public_prefix(value) >= 5 && rule.check.is_none() || matches!(checked, Outcome::Valid(_));
+        let stuck = !alone && clear && value.len() >= 24 && value::begins_alone(text.bytes, whole.start);
+        if !alone && !stuck {
             return false;
         }
         if placeholder::is_reference(value) {
@@ -344,7 +358,11 @@ impl Detector {
         }
         let mut confidence = rule.confidence;
         let mut reasons = Vec::new();
-        match rule.check.map_or(Outcome::Unknown, |check| check.run(value)) {
+        if stuck {
+            confidence = if text.bytes[secret.end].is_ascii_alphanumeric() { confidence.lowered() } else { Confidence::Low };
+            reasons.push("more is stuck to its end".into());
+        }
+        match checked {
             Outcome::Valid(reason) => {
                 confidence = Confidence::High;
                 reasons.push(reason.into());

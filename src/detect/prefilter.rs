@@ -5,7 +5,7 @@ use crate::Error;
 use crate::rules::{Name, Reach, Rule};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use globset::{GlobSet, GlobSetBuilder};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -30,6 +30,8 @@ pub struct Prefilter {
     glob_rules: Vec<usize>,
     anywhere: Names,
     metadata: Names,
+    /// Services whose keys have a known form, without separators.
+    services: HashSet<String>,
 }
 
 /// Names of assignments and their rules.
@@ -79,7 +81,7 @@ impl Prefilter {
     pub fn new(rules: &[Rule]) -> Result<Prefilter, Error> {
         let mut literals: HashMap<String, Vec<Target>> = HashMap::new();
         let (mut globs, mut glob_rules) = (GlobSetBuilder::new(), Vec::new());
-        let (mut anywhere, mut metadata) = (Names::default(), Names::default());
+        let (mut anywhere, mut metadata, mut services) = (Names::default(), Names::default(), HashSet::new());
         for (index, rule) in rules.iter().enumerate() {
             let files = match &rule.reach {
                 Reach::Literals { literals: own, files, .. } => {
@@ -89,13 +91,14 @@ impl Prefilter {
                     files
                 }
                 Reach::Near { words, .. } => {
+                    services.extend(words.iter().map(|word| joined(word)));
                     for literal in words.iter().flat_map(|word| variants(word)) {
                         literals.entry(literal).or_default().push(Target::Near(index));
                     }
                     continue;
                 }
                 Reach::Files { files, .. } => files,
-                Reach::Names { names: own, metadata: only } => {
+                Reach::Names { names: own, metadata: only, .. } => {
                     let table = if *only { &mut metadata } else { &mut anywhere };
                     for name in own {
                         table.add(name, index);
@@ -125,7 +128,7 @@ impl Prefilter {
             .build(&texts)
             .map_err(|e| internal(e.to_string()))?;
         let globs = globs.build().map_err(|e| internal(e.to_string()))?;
-        Ok(Prefilter { automaton, targets, globs, glob_rules, anywhere, metadata })
+        Ok(Prefilter { automaton, targets, globs, glob_rules, anywhere, metadata, services })
     }
 
     /// Every literal in `bytes`, by its end, and what it leads to.
@@ -143,6 +146,14 @@ impl Prefilter {
         let mut rules: Vec<usize> = self.globs.matches(Path::new(path.as_ref())).into_iter().map(|glob| self.glob_rules[glob]).collect();
         rules.dedup();
         rules
+    }
+
+    /// True if the name of an assignment names a service whose keys have a known form.
+    pub fn names_a_service(&self, name: &[u8]) -> bool {
+        const MOST: usize = 8;
+        let words = words(name);
+        let words = &words[..words.len().min(MOST)];
+        (0..words.len()).any(|from| (from..words.len()).any(|to| self.services.contains(&words[from..=to].concat())))
     }
 
     /// The rules for an assignment to `name`, in the order in which they are tried.
@@ -181,6 +192,11 @@ impl Names {
 /// What to look for to find a name: itself, or if it is too short for that, it and what may follow it.
 fn name_literals(name: &str) -> Vec<String> {
     if name.len() >= 3 { vec![name.to_owned()] } else { ["=", ":", "\"", "'", " ="].iter().map(|end| format!("{name}{end}")).collect() }
+}
+
+/// A word without separators.
+fn joined(word: &str) -> String {
+    word.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// How a word of several parts is written.

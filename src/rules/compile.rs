@@ -89,6 +89,8 @@ pub enum Reach {
         names: Vec<Name>,
         /// Only in an image's configuration and history.
         metadata: bool,
+        /// Made by a machine: of token characters, and where the name names a service, of the form of its keys.
+        issued: bool,
     },
 }
 
@@ -244,10 +246,10 @@ fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
             return Err(complaint.rule("`names` stands alone: no `regex`, `literals` or `files` beside it"));
         }
         let names = spec.names.iter().map(|name| compile_name(complaint, name)).collect::<Result<_, _>>()?;
-        return Ok(Reach::Names { names, metadata: spec.metadata });
+        return Ok(Reach::Names { names, metadata: spec.metadata, issued: spec.issued });
     }
-    if spec.metadata {
-        return Err(complaint.rule("`metadata` goes with `names`"));
+    if spec.metadata || spec.issued {
+        return Err(complaint.rule("`metadata` and `issued` go with `names`"));
     }
     if !spec.near.is_empty() {
         if !files.is_empty() {
@@ -296,9 +298,8 @@ fn compile_name(complaint: &Complaint, name: &Spanned<String>) -> Result<Name, E
 
 fn compile_word(complaint: &Complaint, word: &Spanned<String>) -> Result<String, Error> {
     let text = word.get_ref();
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b" .-_/@".contains(&b);
-    if text.len() < 3 || !text.bytes().all(plain) {
-        return Err(complaint.at(word, "a word has at least 3 bytes: lower-case letters, digits, spaces, `.`, `-`, `_`, `/`, `@`"));
+    if text.len() < 3 || !text.bytes().all(|b| (0x20..0x7f).contains(&b) && !b.is_ascii_uppercase()) {
+        return Err(complaint.at(word, "a word has at least 3 bytes, all of them printable ASCII in lower case"));
     }
     Ok(text.clone())
 }

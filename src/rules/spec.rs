@@ -38,6 +38,8 @@ pub struct RuleSpec {
     #[serde(default)]
     pub metadata: bool,
     #[serde(default)]
+    pub issued: bool,
+    #[serde(default)]
     pub form: Vec<Spanned<String>>,
     #[serde(default)]
     pub near: Vec<Spanned<String>>,
@@ -73,6 +75,7 @@ impl Default for RuleSpec {
             files: Vec::new(),
             names: Vec::new(),
             metadata: false,
+            issued: false,
             form: Vec::new(),
             near: Vec::new(),
             regex: None,
