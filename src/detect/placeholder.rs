@@ -47,8 +47,11 @@ fn is_constant(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// `{name}` somewhere in the text: a format string.
+/// `{name}` somewhere in the text: a format string. LDAP writes the scheme of a hash like that (RFC 2307).
 fn holds_braced_name(text: &str) -> bool {
+    if ["{SSHA", "{SHA", "{SMD5", "{MD5", "{CRYPT", "{PBKDF2"].iter().any(|scheme| text.starts_with(scheme)) {
+        return false;
+    }
     text.match_indices('{').any(|(at, _)| {
         let name = text[at + 1..].bytes().take_while(|b| b.is_ascii_alphabetic() || *b == b'_').count();
         name >= 3 && text[at + 1 + name..].starts_with('}')

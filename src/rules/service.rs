@@ -103,7 +103,7 @@ pub fn complete(mut spec: RuleSpec) -> Result<RuleSpec, String> {
         spec.value = gates(&forms);
     }
     if spec.matches.is_empty() {
-        let name = spec.near.first().map_or_else(|| "token: ".to_owned(), |word| format!("{}_API_KEY=", constant(word.get_ref())));
+        let name = spec.near.first().map_or_else(|| "token: ".to_owned(), |word| assignment(word.get_ref()));
         spec.matches = forms.iter().map(|form| Example::Text(format!("{name}\"{}\"\n", form.sample()))).collect();
         spec.reject.push(Example::Text(match spec.literals.first() {
             Some(literal) => format!("token: {}\n", literal.get_ref()),
@@ -121,8 +121,13 @@ fn gates(forms: &[Form]) -> ValueSpec {
     ValueSpec { entropy, random: all.iter().all(|g| g.random), ..ValueSpec::default() }
 }
 
-fn constant(word: &str) -> String {
-    word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+/// What may stand in front of a key of the service that the word names.
+fn assignment(word: &str) -> String {
+    if word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ') {
+        format!("{}_API_KEY=", word.to_ascii_uppercase().replace(' ', "_"))
+    } else {
+        format!("{word} key=")
+    }
 }
 
 fn high() -> Severity {
