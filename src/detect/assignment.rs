@@ -247,6 +247,10 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     if placeholder::is_reference(value) || placeholder::is_keyword(value) || is_location(value) || value.eq_ignore_ascii_case(name) {
         return None;
     }
+    // A quote closed a text, and the value is what a program puts between two of them.
+    if value.starts_with(b"+") && value.ends_with(b"+") || value.starts_with(b" +") && value.ends_with(b"+ ") {
+        return None;
+    }
     if value.iter().any(|b| *b < 0x20) || value.iter().filter(|b| **b == b' ').count() > 3 {
         return None;
     }
@@ -271,6 +275,9 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     let letters = has(u8::is_ascii_alphabetic);
     if is_uuid(value) {
         return low("an id rather than a secret");
+    }
+    if is_phrase(value) {
+        return low("the value reads like words");
     }
     if (letters && (digits || symbols) || value::is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
         return Some(Judged {
@@ -321,6 +328,24 @@ fn is_location(value: &[u8]) -> bool {
         || lower.windows(3).any(|w| w == b"://")
         || lower.get(1..3) == Some(b":\\")
         || ENDINGS.iter().any(|e| lower.ends_with(e))
+}
+
+/// Several words and a number: a name or a sentence, as documents make up passwords.
+fn is_phrase(value: &[u8]) -> bool {
+    let (mut words, mut at) = (0, 0);
+    while at < value.len() {
+        let capital = usize::from(value[at].is_ascii_uppercase());
+        let lower = value[at + capital..].iter().take_while(|b| b.is_ascii_lowercase()).count();
+        if lower >= 2 {
+            words += 1;
+            at += capital + lower;
+        } else if b"-_. !".contains(&value[at]) || at > 0 && value[at].is_ascii_digit() && value.len() - at <= 8 {
+            at += 1;
+        } else {
+            return false;
+        }
+    }
+    words >= 3
 }
 
 /// Something that a program would compute: a call, a dotted or bare identifier, an index.

@@ -375,6 +375,7 @@ impl Detector {
             Outcome::Unknown => {}
         }
         let word = if has_form(rule) { None } else { placeholder::looks_like_word(value) };
+        let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some("in a file that is no text"));
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
         if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {
             confidence = Confidence::Low;

@@ -60,7 +60,8 @@ fn holds_braced_name(text: &str) -> bool {
 
 /// Words that mean "no value" or a type.
 pub fn is_keyword(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
+    let word = value.trim_ascii_end().strip_suffix(b",").unwrap_or(value);
+    let lower = word.to_ascii_lowercase();
     const WORDS: &[&str] = &[
         "null",
         "none",
@@ -136,8 +137,8 @@ pub fn looks_invented(value: &[u8]) -> Option<&'static str> {
         "replace_me",
         "replaceme",
         "replace-me",
-        "fake_",
-        "fake-",
+        "fake",
+        "invalid",
         "sample_",
         "todo",
         "foobar",
@@ -172,6 +173,9 @@ pub fn looks_invented(value: &[u8]) -> Option<&'static str> {
 pub fn looks_like_word(value: &[u8]) -> Option<&'static str> {
     if is_keyword(value) {
         return Some("a word that means no value");
+    }
+    if [&b"password"[..], b"passwd"].iter().any(|word| memchr::memmem::find(&value.to_ascii_lowercase(), word).is_some()) {
+        return Some("the value says that it is a password");
     }
     (value.len() <= 10 && value.iter().all(u8::is_ascii_alphabetic)).then_some("the value looks like a word")
 }

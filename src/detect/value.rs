@@ -11,8 +11,23 @@ pub fn passes(spec: &ValueSpec, value: &[u8]) -> bool {
         && (!spec.letters || value.iter().any(u8::is_ascii_alphabetic))
         && (!spec.upper || value.iter().any(u8::is_ascii_uppercase))
         && (!spec.lower || value.iter().any(u8::is_ascii_lowercase))
-        && (!spec.random || value.iter().any(u8::is_ascii_digit) || is_random_letters(value))
+        && (spec.changes <= 0.0 || changes(value) >= spec.changes)
         && (spec.entropy <= 0.0 || shannon(value) >= spec.entropy)
+}
+
+/// The share of neighbours that are of different kinds, of those that are letters and digits: 0.62 in random base62, 0.4 in random
+/// lower-case letters and digits, under 0.15 in names and words.
+pub fn changes(value: &[u8]) -> f32 {
+    let kind = |b: u8| u8::from(b.is_ascii_digit()) + 2 * u8::from(b.is_ascii_uppercase()) + 4 * u8::from(b.is_ascii_lowercase());
+    let (mut pairs, mut different) = (0u32, 0u32);
+    for pair in value.windows(2) {
+        let (a, b) = (kind(pair[0]), kind(pair[1]));
+        if a != 0 && b != 0 {
+            pairs += 1;
+            different += u32::from(a != b);
+        }
+    }
+    if pairs == 0 { 0.0 } else { different as f32 / pairs as f32 }
 }
 
 /// Letters that are no words in camel case: long, and capitals stand beside capitals as often as chance has it.

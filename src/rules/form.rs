@@ -135,23 +135,25 @@ impl Form {
     /// Gates that every value of this form passes, unless somebody made it up: the entropy of a random value, less a margin that
     /// chance does not reach.
     pub fn gates(&self) -> ValueSpec {
-        let (mut symbols, mut length) = (0, 0);
-        let mut letters_only = true;
+        let (mut symbols, mut length, mut kinds) = (0, 0, 0);
         for piece in &self.pieces {
-            let (size, count) = match piece {
+            let (size, count, of) = match piece {
                 Piece::Literals(_) => continue,
-                Piece::Run { alphabet, min, .. } => {
-                    letters_only &= !alphabet.class.contains("0-9") && !alphabet.class.contains("2-7");
-                    (alphabet.size(), *min)
-                }
-                Piece::Uuid => (16, 32),
-                Piece::Jwt => (64, 30),
+                Piece::Run { alphabet, min, .. } => (alphabet.size(), *min, alphabet.kinds()),
+                Piece::Uuid => (16, 32, 2),
+                Piece::Jwt => (64, 30, 3),
             };
             symbols = symbols.max(size);
+            kinds = kinds.max(of);
             length += count;
         }
         let most = (symbols.min(length).max(1) as f32).log2();
-        ValueSpec { entropy: 0.65 * most, random: !letters_only && symbols > 10 && length >= 16, ..ValueSpec::default() }
+        let changes = match kinds {
+            3 if length >= 16 => 0.2,
+            2 if length >= 16 => 0.1,
+            _ => 0.0,
+        };
+        ValueSpec { entropy: 0.65 * most, changes, ..ValueSpec::default() }
     }
 }
 
@@ -182,6 +184,13 @@ impl Alphabet {
 
     fn size(&self) -> usize {
         expand(&self.class.replace('\\', "")).len()
+    }
+
+    /// How many of the kinds digit, upper case and lower case it has, beyond a few letters.
+    fn kinds(&self) -> usize {
+        let all = expand(&self.class.replace('\\', ""));
+        let has = |test: fn(&char) -> bool| usize::from(all.iter().filter(|c| test(c)).count() >= 5);
+        has(char::is_ascii_digit) + has(char::is_ascii_uppercase) + has(char::is_ascii_lowercase)
     }
 }
 
@@ -273,8 +282,8 @@ mod tests {
     #[test]
     fn gates_follow_the_alphabet() {
         let gates = form("{hex:32}").gates();
-        assert!((gates.entropy - 2.6).abs() < 0.01 && gates.random);
-        assert!(!form("{digits:32}").gates().random);
-        assert!(!form("{az:32}").gates().random);
+        assert!((gates.entropy - 2.6).abs() < 0.01 && gates.changes == 0.1);
+        assert!(form("{base62:32}").gates().changes == 0.2);
+        assert!(form("{az:32}").gates().changes == 0.0);
     }
 }

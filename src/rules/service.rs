@@ -103,8 +103,8 @@ pub fn complete(mut spec: RuleSpec) -> Result<RuleSpec, String> {
         spec.value = gates(&forms);
     }
     if spec.matches.is_empty() {
-        let name = spec.near.first().map_or_else(|| "token: ".to_owned(), |word| assignment(word.get_ref()));
-        spec.matches = forms.iter().map(|form| Example::Text(format!("{name}\"{}\"\n", form.sample()))).collect();
+        let name = spec.near.first().map_or_else(|| "use ".to_owned(), |word| assignment(word.get_ref()));
+        spec.matches = forms.iter().map(|form| Example::Text(format!("{name}{}\n", form.sample()))).collect();
         spec.reject.push(Example::Text(match spec.literals.first() {
             Some(literal) => format!("token: {}\n", literal.get_ref()),
             None => format!("digest: {}\n", forms[0].sample()),
@@ -117,8 +117,8 @@ pub fn complete(mut spec: RuleSpec) -> Result<RuleSpec, String> {
 /// The least that all forms ask for.
 fn gates(forms: &[Form]) -> ValueSpec {
     let all: Vec<ValueSpec> = forms.iter().map(Form::gates).collect();
-    let entropy = all.iter().map(|g| g.entropy).fold(f32::INFINITY, f32::min);
-    ValueSpec { entropy, random: all.iter().all(|g| g.random), ..ValueSpec::default() }
+    let least = |of: fn(&ValueSpec) -> f32| all.iter().map(of).fold(f32::INFINITY, f32::min);
+    ValueSpec { entropy: least(|g| g.entropy), changes: least(|g| g.changes), ..ValueSpec::default() }
 }
 
 /// What may stand in front of a key of the service that the word names.

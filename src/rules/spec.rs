@@ -118,9 +118,9 @@ pub struct ValueSpec {
     /// A lower-case letter must occur.
     #[serde(default)]
     pub lower: bool,
-    /// A digit must occur, or letters whose case changes as often as chance has it.
+    /// Least share of neighbours that are of different kinds (digit, upper case, lower case): words have few, chance has many.
     #[serde(default)]
-    pub random: bool,
+    pub changes: f32,
 }
 
 /// An example: a text, or a text in a file of a certain path.
