@@ -285,6 +285,12 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
             reason: "its name says what it is, and the value does not look like a word",
         });
     }
+    if is_unusual_word(name, value, assigned) {
+        return Some(Judged {
+            confidence: Confidence::Medium,
+            reason: "its name says that it is a password, and the value is no everyday word",
+        });
+    }
     if medium == Medium::Metadata && value.len() >= 4 {
         return Some(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
     }
@@ -328,6 +334,19 @@ fn is_location(value: &[u8]) -> bool {
         || lower.windows(3).any(|w| w == b"://")
         || lower.get(1..3) == Some(b":\\")
         || ENDINGS.iter().any(|e| lower.ends_with(e))
+}
+
+/// A word that somebody may have chosen as a password: written for a name that says so, in quotes or as the value of a variable.
+fn is_unusual_word(name: &[u8], value: &[u8], assigned: &Assigned) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let password = [&b"pass"[..], b"pwd", b"pswd"].iter().any(|word| memchr::memmem::find(&lower, word).is_some());
+    let cased = value.iter().skip(1).all(u8::is_ascii_lowercase);
+    password
+        && value.len() >= 7
+        && value[0].is_ascii_alphabetic()
+        && cased
+        && (assigned.delimited || constant(name))
+        && placeholder::looks_like_word(value).is_none()
 }
 
 /// Several words and a number: a name or a sentence, as documents make up passwords.

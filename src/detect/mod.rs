@@ -178,7 +178,9 @@ impl Detector {
         // What only a name said of the encoded text is said better by what it holds.
         let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
         let within = |found: &Match, part: &Range<usize>| part.contains(&(found.offset as usize));
-        matches.retain(|found| !(named(found) && inner.iter().any(|(part, other)| within(found, part) && other.confidence >= found.confidence)));
+        matches.retain(|found| {
+            !(named(found) && inner.iter().any(|(part, other)| within(found, part) && other.confidence >= found.confidence))
+        });
         let plain = matches.len();
         for (part, found) in inner {
             if !matches[..plain].iter().any(|other| !named(other) && within(other, &part)) {
@@ -326,8 +328,9 @@ impl Detector {
         let mut confidence = judged.confidence.min(rule.confidence);
         let mut reasons = vec![judged.reason.into()];
         if matches!(rule.reach, Reach::Names { issued: true, .. })
-            && let Some(doubt) = assignment::doubt_if_issued(&text.bytes[name.clone()], value)
-                .or_else(|| self.prefilter.names_a_service(&text.bytes[name]).then_some("the keys of the service that is named have another form"))
+            && let Some(doubt) = assignment::doubt_if_issued(&text.bytes[name.clone()], value).or_else(|| {
+                self.prefilter.names_a_service(&text.bytes[name]).then_some("the keys of the service that is named have another form")
+            })
         {
             confidence = Confidence::Low;
             reasons.push(doubt.into());

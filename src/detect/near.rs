@@ -68,7 +68,8 @@ const DIGEST: &[&str] = &[
 ];
 
 /// Names of what is no secret, directly in front of a value.
-const OTHER: &[&str] = &["id", "ids", "url", "uri", "host", "name", "version", "path", "file", "user", "username", "email", "region", "uuid"];
+const OTHER: &[&str] =
+    &["id", "ids", "url", "uri", "host", "name", "version", "path", "file", "user", "username", "email", "region", "uuid"];
 
 /// True if the word at `word` begins and ends as words do: not in the middle of another one.
 pub fn stands(bytes: &[u8], word: Range<usize>) -> bool {
@@ -77,7 +78,8 @@ pub fn stands(bytes: &[u8], word: Range<usize>) -> bool {
         || !bytes[word.start - 1].is_ascii_alphanumeric()
         || bytes[word.start].is_ascii_uppercase() && bytes[word.start - 1].is_ascii_lowercase();
     // A short word may be the beginning of another: `aha`, `ahaha`.
-    let ends = word.len() >= 6 || bytes.get(word.end).is_none_or(|next| !next.is_ascii_lowercase() || !bytes[word.end - 1].is_ascii_lowercase());
+    let ends =
+        word.len() >= 6 || bytes.get(word.end).is_none_or(|next| !next.is_ascii_lowercase() || !bytes[word.end - 1].is_ascii_lowercase());
     begins && ends
 }
 
@@ -135,7 +137,13 @@ mod tests {
     #[test]
     fn what_speaks_for_a_key() {
         let value = "0123456789abcdef01234567";
-        for text in ["acme_key = \"{}\"", "acme: {}", "Sending to acme API\n  Using Key={}", "https://api.acme.example/?apikey={}&x=1", "acmeToken={}"] {
+        for text in [
+            "acme_key = \"{}\"",
+            "acme: {}",
+            "Sending to acme API\n  Using Key={}",
+            "https://api.acme.example/?apikey={}&x=1",
+            "acmeToken={}",
+        ] {
             assert_eq!(place(&text.replace("{}", value), "acme", value), Some(true), "{text}");
         }
         for text in ["acme was built from {}", "acme_client_id={}", "acme\n{}"] {
@@ -155,7 +163,9 @@ mod tests {
 
     #[test]
     fn words_are_whole() {
-        for (text, word, expected) in [("pacme", "acme", false), ("myAcmeKey", "Acme", true), ("ahaha", "aha", false), ("AHA_KEY", "AHA", true)] {
+        for (text, word, expected) in
+            [("pacme", "acme", false), ("myAcmeKey", "Acme", true), ("ahaha", "aha", false), ("AHA_KEY", "AHA", true)]
+        {
             let at = text.find(word).expect("the word");
             assert_eq!(stands(text.as_bytes(), at..at + word.len()), expected, "{text}");
         }

@@ -174,10 +174,40 @@ pub fn looks_like_word(value: &[u8]) -> Option<&'static str> {
     if is_keyword(value) {
         return Some("a word that means no value");
     }
-    if [&b"password"[..], b"passwd"].iter().any(|word| memchr::memmem::find(&value.to_ascii_lowercase(), word).is_some()) {
+    let lower = value.to_ascii_lowercase();
+    if [&b"pass"[..], b"pwd", b"secret"].iter().any(|word| memchr::memmem::find(&lower, word).is_some()) {
         return Some("the value says that it is a password");
     }
-    (value.len() <= 10 && value.iter().all(u8::is_ascii_alphabetic)).then_some("the value looks like a word")
+    let letters = value.iter().all(u8::is_ascii_alphabetic);
+    if letters && (value.len() <= 5 || is_everyday(&lower)) {
+        return Some("the value looks like a word");
+    }
+    None
+}
+
+/// True for words that programs and documents assign to anything.
+fn is_everyday(lower: &[u8]) -> bool {
+    const WORDS: &str = "access account action active address admin administrator always anonymous another answer application argument \
+        attribute authorization author available backend before binary browser button callback cancel change character client cluster \
+        column command comment common component config configuration confirm connection console constant contact content context control \
+        cookie correct create credentials current custom database default define delete description desktop destination details device \
+        dialog different directory display document domain duplicate dynamic editor element encrypted encryption endpoint english entry \
+        environment error event example exception execute expected expired export external failed failure feature field filename filter \
+        folder format forward foobar frontend function general generate global handler header hidden history ignore image import incorrect \
+        index information initial inline inside instance integer interface internal invalid javascript keyboard keyword language latest \
+        length letter library license listener loading local localhost location locked logging machine manager manual master matching \
+        member memory message metadata method minimum missing mobile module monitor multiple myself mysite native network nobody normal \
+        nothing notice number object online operation operator option optional options origin original output package parameter parent \
+        pattern payload people permission person personal placeholder platform please plugin policy position postgres prefix previous \
+        primary priority process product profile program project prompt property protected protocol provider python query random reader \
+        record redirect reference refresh regular release remote remove repeat replace report request required reserved reset resource \
+        response restricted result return revoked router runtime sample schema scope script search section security select selected \
+        sender server service session setting settings signature simple single something source special standard started state static \
+        status storage strict string strong structure submit success suffers suffix summary support switch symbol system table target \
+        template temporary testing textarea textbox theme ticket timeout timestamp title toggle topic trigger twisted undefined unencrypted \
+        unique unknown unlocked update upload useful username utility validate validation value variable verify version visible warning \
+        website welcome widget window wizard wordpress wrapper writer wrong";
+    WORDS.split_ascii_whitespace().any(|word| word.as_bytes() == lower)
 }
 
 #[cfg(test)]

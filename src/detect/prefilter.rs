@@ -90,8 +90,8 @@ impl Prefilter {
                     }
                     files
                 }
-                Reach::Near { words, .. } => {
-                    services.extend(words.iter().map(|word| joined(word)));
+                Reach::Near { words, complete, .. } => {
+                    services.extend(words.iter().filter(|word| *complete && !is_everyday(word)).map(|word| joined(word)));
                     for literal in words.iter().flat_map(|word| variants(word)) {
                         literals.entry(literal).or_default().push(Target::Near(index));
                     }
@@ -192,6 +192,15 @@ impl Names {
 /// What to look for to find a name: itself, or if it is too short for that, it and what may follow it.
 fn name_literals(name: &str) -> Vec<String> {
     if name.len() >= 3 { vec![name.to_owned()] } else { ["=", ":", "\"", "'", " ="].iter().map(|end| format!("{name}{end}")).collect() }
+}
+
+/// True for words that any service may have in its names: `private key`.
+fn is_everyday(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "private", "secret", "public", "license", "api", "access", "app", "client", "auth", "key", "token", "password", "server",
+        "service", "admin", "user", "master", "site", "account", "webhook", "org", "com", "id", "code",
+    ];
+    word.split(|c: char| !c.is_ascii_alphanumeric()).all(|part| part.is_empty() || WORDS.contains(&part))
 }
 
 /// A word without separators.

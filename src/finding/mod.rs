@@ -4,7 +4,7 @@ mod files;
 mod known;
 
 use crate::archive::{Archive, Content};
-use crate::detect::{Detector, Details, Match, Medium, Reason, Text};
+use crate::detect::{Details, Detector, Match, Medium, Reason, Text};
 use crate::error::{Code, Problem};
 use crate::image::Images;
 use crate::image::metadata::{self, Kind};

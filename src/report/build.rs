@@ -3,7 +3,8 @@
 use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
-    CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry, SkippedEntry, Tool,
+    CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
+    SkippedEntry, Tool,
 };
 use crate::archive::{Archive, Content};
 use crate::error::{Code, Problem};

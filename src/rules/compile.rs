@@ -82,6 +82,8 @@ pub enum Reach {
         words: Vec<String>,
         /// The longest value, in bytes.
         longest: usize,
+        /// The service has no keys of another form.
+        complete: bool,
     },
     /// At assignments to these names.
     Names {
@@ -256,7 +258,7 @@ fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
             return Err(complaint.rule("`near` and `files` do not go together"));
         }
         let words = spec.near.iter().map(|word| compile_word(complaint, word)).collect::<Result<_, _>>()?;
-        return Ok(Reach::Near { words, longest: spec.after });
+        return Ok(Reach::Near { words, longest: spec.after, complete: spec.complete });
     }
     if spec.regex.is_none() {
         return Err(complaint.rule("a `regex` is needed, or `names`"));

@@ -56,6 +56,7 @@ pub fn rules(name: &str, spec: &Spanned<ServiceSpec>) -> Result<Vec<RuleSpec>, S
         confidence,
         form: forms.texts().iter().cloned().map(spanned).collect(),
         near: near.into_iter().map(spanned).collect(),
+        complete: true,
         check: spec.check.clone().map(spanned),
         revoke: Some(spec.revoke.clone().unwrap_or_else(|| format!("Revoke it in the account of {} and make a new one", spec.title))),
         reference: spec.reference.clone(),
@@ -103,8 +104,11 @@ pub fn complete(mut spec: RuleSpec) -> Result<RuleSpec, String> {
         spec.value = gates(&forms);
     }
     if spec.matches.is_empty() {
-        let name = spec.near.first().map_or_else(|| "use ".to_owned(), |word| assignment(word.get_ref()));
-        spec.matches = forms.iter().map(|form| Example::Text(format!("{name}{}\n", form.sample()))).collect();
+        let example = |form: &Form| match spec.near.first() {
+            Some(word) => format!("{}\"{}\"\n", assignment(word.get_ref()), form.sample()),
+            None => format!("use {}\n", form.sample()),
+        };
+        spec.matches = forms.iter().map(|form| Example::Text(example(form))).collect();
         spec.reject.push(Example::Text(match spec.literals.first() {
             Some(literal) => format!("token: {}\n", literal.get_ref()),
             None => format!("digest: {}\n", forms[0].sample()),

@@ -43,6 +43,8 @@ pub struct RuleSpec {
     pub form: Vec<Spanned<String>>,
     #[serde(default)]
     pub near: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub complete: bool,
     pub regex: Option<Spanned<String>>,
     #[serde(default)]
     pub before: usize,
@@ -78,6 +80,7 @@ impl Default for RuleSpec {
             issued: false,
             form: Vec::new(),
             near: Vec::new(),
+            complete: false,
             regex: None,
             before: 0,
             after: default_after(),
