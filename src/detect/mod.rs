@@ -10,7 +10,7 @@ mod placeholder;
 mod prefilter;
 mod value;
 
-use crate::rules::check::Outcome;
+use crate::rules::check::{Answer, Check, Fact, Outcome};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Severity, Window};
 use crate::secret::Secret;
 use prefilter::{Prefilter, Target};
@@ -79,6 +79,8 @@ pub struct Match {
     pub confidence: Confidence,
     /// What raised or lowered the confidence.
     pub reasons: Vec<Reason>,
+    /// What the value says about itself; never the value.
+    pub facts: Vec<Fact>,
 }
 
 /// Why a match is more or less sure.
@@ -97,6 +99,7 @@ struct Candidate {
     secret: Range<usize>,
     confidence: Confidence,
     reasons: Vec<Reason>,
+    facts: Vec<Fact>,
 }
 
 impl Detector {
@@ -217,7 +220,7 @@ impl Detector {
         let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
         let Some(judged) = assignment::judge(&text.bytes[name], value, &assigned, text.medium) else { return end };
         let confidence = judged.confidence.min(self.rules.rules()[index].confidence);
-        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.into()] });
+        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons: vec![judged.reason.into()], facts: Vec::new() });
         end
     }
 
@@ -238,10 +241,12 @@ impl Detector {
         }
         let mut confidence = rule.confidence;
         let mut reasons = Vec::new();
-        match rule.check.map_or(Outcome::Unknown, |check| check.run(value)) {
+        let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
+        let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
+        match outcome {
             Outcome::Valid(reason) => {
                 confidence = Confidence::High;
-                reasons.push(reason.into());
+                reasons.push(reason);
             }
             Outcome::Invalid(reason) => {
                 confidence = confidence.lowered();
@@ -256,7 +261,7 @@ impl Detector {
             confidence = Confidence::Low;
             reasons.push(reason.into());
         }
-        found.push(Candidate { rule: index, secret, confidence, reasons });
+        found.push(Candidate { rule: index, secret, confidence, reasons, facts });
         true
     }
 
@@ -316,6 +321,7 @@ fn positions(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate) 
             secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
             confidence: candidate.confidence,
             reasons: candidate.reasons,
+            facts: candidate.facts,
         });
     }
     matches

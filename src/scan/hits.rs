@@ -85,7 +85,7 @@ mod tests {
 
     fn found(offset: u64, value: &str) -> Match {
         let secret = Secret::new(value.as_bytes(), 0);
-        Match { rule: 0, offset, line: 1, column: 1, secret, confidence: Confidence::High, reasons: Vec::new() }
+        Match { rule: 0, offset, line: 1, column: 1, secret, confidence: Confidence::High, reasons: Vec::new(), facts: Vec::new() }
     }
 
     #[test]
