@@ -3,7 +3,7 @@
 
 use super::crc32::{base62, crc32};
 use super::marvin::marvin32;
-use super::{Answer, FactName, decode_lenient};
+use super::{Answer, FactName, decode_base64, decode_lenient, last_word};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -100,9 +100,9 @@ impl Kind {
     /// The end of a key that begins with `before`.
     pub fn checksum(self, before: &str) -> Option<String> {
         match self {
-            Kind::Identifiable => identifiable_end(before),
-            Kind::Cask => cask_sums(before.as_bytes()).map(|[now, _]| now),
-            Kind::ClientSecret => Some(client_secret_sum(before.as_bytes())),
+            Kind::Identifiable => identifiable_end(last_word(before, "+/_-")),
+            Kind::Cask => cask_sums(last_word(before, "+/_-").as_bytes()).map(|[now, _]| now),
+            Kind::ClientSecret => Some(client_secret_sum(last_word(before, "_~.-").as_bytes())),
             Kind::DevOps | Kind::Sas => None,
         }
     }
@@ -112,7 +112,8 @@ fn identifiable(key: &[u8]) -> Answer {
     let digits = key.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let signature = digits.checked_sub(10).and_then(|at| key.get(at..at + 4));
     let Some((_, service, seeds)) = SIGNATURES.iter().find(|(known, ..)| signature == Some(known.as_bytes())) else {
-        return Answer::unknown();
+        // Keys of before the signatures.
+        return if decode_base64(key).is_some() { Answer::unknown() } else { Answer::invalid("the base64 does not decode") };
     };
     let decoded = decode_lenient(key).unwrap_or_default();
     let Some((data, sum)) = decoded.split_last_chunk::<4>() else { return Answer::unknown() };
@@ -258,10 +259,9 @@ mod tests {
             assert_eq!(answer.fact(FactName::Scope), scope);
             assert!(!valid(Kind::Identifiable, &key.replacen('q', "r", 1)));
         }
-        assert_eq!(
-            [identifiable(b""), identifiable(b"===="), identifiable(&[b'a'; 88])],
-            [Answer::unknown(), Answer::unknown(), Answer::unknown()]
-        );
+        let older = STANDARD.encode([7; 64]);
+        assert_eq!([identifiable(b""), identifiable(older.as_bytes())], [Answer::unknown(), Answer::unknown()]);
+        assert!(!valid(Kind::Identifiable, "====") && !valid(Kind::Identifiable, &"a".repeat(87)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Bech32 (BIP 173), in which age writes its keys. The length is not limited here: age does not limit it either.
 
-use super::Answer;
+use super::{Answer, last_word};
 
 const DIGITS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
@@ -31,6 +31,7 @@ pub fn check(text: &[u8]) -> Answer {
 
 /// The checksum that belongs behind `before`, in its case.
 pub fn checksum(before: &str) -> Option<String> {
+    let before = last_word(before, "-");
     let sum = (0..6).fold(sum(before.as_bytes())?, |sum, _| step(sum, 0)) ^ 1;
     let digits: String = (0..6).rev().filter_map(|at| DIGITS.get((sum >> (5 * at) & 31) as usize)).map(|d| char::from(*d)).collect();
     Some(if before.bytes().any(|b| b.is_ascii_uppercase()) { digits.to_ascii_uppercase() } else { digits })
@@ -45,7 +46,9 @@ mod tests {
     fn vectors_of_bip_173() {
         for text in ["A12UEL5L", "an83characterlonghumanreadablepartthatcontainsthenumber1andtheexcludedcharactersbio1tt5tgs", "?1ezyfcl"] {
             assert!(matches!(check(text.as_bytes()).outcome, Outcome::Valid(_)), "{text}");
-            assert_eq!(checksum(&text[..text.len() - 6]).as_deref(), Some(&text[text.len() - 6..]));
+        }
+        for (before, sum) in [("key: A1", "2UEL5L"), ("a1", "2uel5l")] {
+            assert_eq!(checksum(before).as_deref(), Some(sum));
         }
         for text in ["", "1", "A1G7SGD8", "10a06t8", "x1b4n0q5v", "age-secret-key-1", "\u{ff}1qqqqqq"] {
             assert!(matches!(check(text.as_bytes()).outcome, Outcome::Invalid(_)), "{text}");

@@ -32,11 +32,11 @@ pub fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 
 /// What stands in a PEM block of this label; where it is not one of a private key, only a sequence of random bytes.
 pub fn key(label: &str, random: Random) -> Vec<u8> {
-    let mut integer = |bytes: usize| element(INTEGER, &[&[0x40][..], &random(bytes - 1)].concat());
+    let mut integer = |bytes: usize| element(INTEGER, &[&[0, 0xc0][..], &random(bytes - 1)].concat());
     match label {
         "RSA PRIVATE KEY" => {
             let (p, q) = (integer(64), integer(64));
-            let n = element(INTEGER, &product(&p[2..], &q[2..]));
+            let n = element(INTEGER, &[vec![0], product(&p[2..], &q[2..])].concat());
             let e = element(INTEGER, &[1, 0, 1]);
             let rest = [integer(127), p, q, integer(63), integer(63), integer(63)].concat();
             element(SEQUENCE, &[vec![2, 1, 0], n, e, rest].concat())

@@ -1,6 +1,6 @@
 //! GitLab's routable tokens: `PREFIX payload . [version .] length crc` (gitlab: `lib/authn/token_field/generator/routable_token.rb`).
 
-use super::{Answer, FactName, crc32, decode_lenient, jwt};
+use super::{Answer, FactName, crc32, decode_lenient, jwt, last_word};
 
 /// Length (two digits of base 36) and CRC-32 (seven) of the payload and of all before the sum. Tokens without a dot carry no sum.
 pub fn check(token: &[u8]) -> Answer {
@@ -20,6 +20,7 @@ pub fn check(token: &[u8]) -> Answer {
 
 /// Length and sum for what ends in the dot behind the payload or the version.
 pub fn checksum(before: &str) -> Option<String> {
+    let before = last_word(before, "_-.");
     let head = before.strip_suffix('.')?.split('.').next()?;
     let payload = head.split_once('-')?.1;
     let length = crc32::base36(payload.len() as u64, 2);

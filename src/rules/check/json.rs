@@ -29,7 +29,7 @@ const KINDS: [Kind; 6] = [
         told: &[("/signInAddress", FactName::Host), ("/email", FactName::User)],
     },
     // `glc_` JSON: organization, name, key, region.
-    Kind { name: "grafana-cloud", required: &["/o", "/n", "/k"], told: &[("/o", FactName::Organization), ("/n", FactName::Id)] },
+    Kind { name: "grafana-cloud", required: &["/n", "/k"], told: &[("/o", FactName::Organization), ("/n", FactName::Id)] },
     // JSON: key, name, the organization's number.
     Kind { name: "grafana", required: &["/k", "/n", "/id"], told: &[("/id", FactName::Organization), ("/n", FactName::Id)] },
     // JSON: the account's tag, the tunnel's number, a secret.

@@ -18,7 +18,7 @@ pub fn check(token: &[u8]) -> Answer {
     match parse(&body) {
         Some((location, caveats)) => {
             let answer = Answer::valid("a well-formed macaroon").with(FactName::Host, String::from_utf8_lossy(location));
-            caveats.iter().fold(answer, |answer, caveat| restriction(answer, caveat))
+            caveats.iter().fold(answer, restriction)
         }
         None => Answer::invalid("the macaroon does not parse"),
     }

@@ -134,6 +134,11 @@ impl Check {
     }
 }
 
+/// The word that `text` ends with: letters, digits and these. So a checksum can be asked for behind other text.
+fn last_word<'a>(text: &'a str, also: &str) -> &'a str {
+    text.rsplit(|c: char| !c.is_ascii_alphanumeric() && !also.contains(c)).next().unwrap_or_default()
+}
+
 /// Base64 of the standard alphabet, padded or not.
 fn decode_base64(value: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(value).or_else(|_| STANDARD_NO_PAD.decode(value)).ok()

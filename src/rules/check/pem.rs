@@ -1,6 +1,6 @@
 //! Private keys in armour: PEM (RFC 7468), OpenSSH's, SSH2's, PuTTY's and OpenPGP's; also once more encoded in base64.
 
-use super::{Answer, FactName, decode_lenient, der, openssh, pgp, putty};
+use super::{Answer, FactName, Outcome, decode_lenient, der, openssh, pgp, putty};
 
 /// Looks at what the armour holds: a key, an encrypted one, or only words about keys.
 pub fn check(armour: &[u8]) -> Answer {
@@ -8,7 +8,10 @@ pub fn check(armour: &[u8]) -> Answer {
         let whole: Vec<u8> = plain(&String::from_utf8_lossy(armour)).bytes().filter(|b| !b.is_ascii_whitespace()).collect();
         let whole = whole.strip_suffix(b"=").map_or(&whole[..], |rest| rest.strip_suffix(b"=").unwrap_or(rest));
         return match decode_lenient(&whole[..whole.len() - usize::from(whole.len() % 4 == 1)]) {
-            Some(inner) if inner.starts_with(b"-----BEGIN") => inner_key(&inner),
+            Some(inner) if inner.starts_with(b"-----BEGIN") => match inner_key(&inner) {
+                Answer { outcome: Outcome::Other, .. } => Answer::invalid("the inner base64 does not hold a key"),
+                answer => answer,
+            },
             _ => Answer::unknown(),
         };
     }
@@ -65,7 +68,7 @@ fn inner_key(armour: &[u8]) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::check::{Outcome, fake};
+    use crate::rules::check::fake;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
@@ -113,5 +116,7 @@ mod tests {
             assert_eq!(check(text.as_bytes()).fact(FactName::Key), Some("RSA 64 bit"), "{text}");
         }
         assert_eq!(check(b"LS0tLS1CRUdJTi!"), Answer::unknown());
+        let cut = STANDARD.encode(&inner[..40]);
+        assert!(matches!(check(cut.as_bytes()).outcome, Outcome::Invalid(_)));
     }
 }
