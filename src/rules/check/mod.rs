@@ -23,6 +23,7 @@ mod pem;
 mod pgp;
 mod product;
 mod putty;
+mod sas;
 mod userpass;
 mod wireguard;
 
@@ -170,6 +171,19 @@ mod tests {
         assert!(matches!(Check::Base64Key(32).run(STANDARD.encode([7; 32]).as_bytes(), b"").outcome, Outcome::Valid(_)));
         assert_eq!(Check::Base64Key(32).run(STANDARD.encode([7; 31]).as_bytes(), b""), Answer::other());
         assert_eq!(Check::parse("base64-key:x"), None);
+    }
+
+    #[test]
+    fn the_manual_names_every_fact_and_the_checks_of_the_rules() {
+        let manual = include_str!("../../../RULES.md");
+        for name in FactName::ALL {
+            assert!(manual.contains(&format!("`{name}`")), "{name}");
+        }
+        for (_, text) in crate::rules::builtin::FILES {
+            for name in text.lines().filter_map(|line| line.strip_prefix("check = \"")?.strip_suffix('"')) {
+                assert!(Check::parse(name).is_some() && manual.contains(&format!("`{}", name.split([':', '-']).next().unwrap())), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -40,10 +40,9 @@ fn inner_key(armour: &[u8]) -> Answer {
         let kind = label.strip_suffix("PRIVATE KEY").unwrap_or_default();
         return Answer::invalid("encrypted with a passphrase").with(FactName::Key, format!("{kind}key, encrypted ({cipher})"));
     }
-    let lines = content.lines().filter(|line| !line.contains(':'));
-    let body: String = lines.flat_map(str::chars).filter(|c| c.is_ascii_alphanumeric() || "+/=".contains(*c)).collect();
-    // A truncated key is a key: the padding of what is left need not fit.
-    let whole = body.trim_end_matches('=');
+    let body: String = content.lines().filter(|line| !line.contains(':')).flat_map(base64_of).collect();
+    // What follows the padding is something else; and a key that lacks its end is a key.
+    let whole = body.split('=').next().unwrap_or_default();
     let Some(key) = decode_lenient(&whole.as_bytes()[..whole.len() - usize::from(whole.len() % 4 == 1)]) else { return Answer::other() };
     if key.len() < 30 {
         return Answer::other();
@@ -63,6 +62,13 @@ fn inner_key(armour: &[u8]) -> Answer {
         None if label.starts_with("ENCRYPTED") => Answer::invalid("encrypted with a passphrase"),
         None => Answer::invalid("the base64 does not hold a key's DER structure"),
     }
+}
+
+/// The base64 of one line, which may be a string of a program (`"MII…" +`): then its longest part between quotes.
+fn base64_of(line: &str) -> impl Iterator<Item = char> + '_ {
+    let text = line.split(['"', '\'']).max_by_key(|part| part.len()).unwrap_or_default();
+    let text = if text.contains(|c: char| c.is_ascii_alphanumeric() || c == '=') { text } else { "" };
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "+/=".contains(*c))
 }
 
 #[cfg(test)]
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn kinds_of_keys() {
         let rsa = der::tests::rsa(der::tests::MODULUS);
-        for newline in ["\n", "\r\n", "\\n", "\\r\\n", "\n    ", " "] {
+        for newline in ["\n", "\r\n", "\\n", "\\r\\n", "\n    ", " ", "\\n\" +\n \"", "' +\n '", "\",\n\""] {
             let answer = check(&armour("RSA PRIVATE KEY", &rsa, newline));
             assert!(matches!(answer.outcome, Outcome::Valid(_)), "{newline:?}");
             assert_eq!(answer.fact(FactName::Key), Some("RSA 64 bit"));
