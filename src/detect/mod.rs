@@ -12,7 +12,7 @@ mod placeholder;
 mod prefilter;
 mod value;
 
-use crate::rules::check::Outcome;
+use crate::rules::check::{Answer, Check, Fact, Outcome};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Severity, Window};
 use crate::secret::Secret;
 use prefilter::{Prefilter, Target};
@@ -97,6 +97,8 @@ pub struct Details {
     pub codings: Vec<&'static str>,
     /// The other parts of the same credential.
     pub parts: Vec<Part>,
+    /// What the value says about itself; never the value.
+    pub facts: Vec<Fact>,
 }
 
 /// A part of a credential, beside the secret itself.
@@ -124,6 +126,7 @@ struct Candidate {
     secret: Range<usize>,
     confidence: Confidence,
     reasons: Vec<Reason>,
+    facts: Vec<Fact>,
 }
 
 impl Detector {
@@ -335,7 +338,7 @@ impl Detector {
             confidence = Confidence::Low;
             reasons.push(doubt.into());
         }
-        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons });
+        found.push(Candidate { rule: index, secret: assigned.value, confidence, reasons, facts: Vec::new() });
         end
     }
 
@@ -349,9 +352,10 @@ impl Detector {
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
         let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) > 0;
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
-        let checked = rule.check.map_or(Outcome::Unknown, |check| check.run(value));
+        let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
+        let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
         // What is stuck to a long token that says what it is does not make it another one.
-        let clear = rule.public_prefix(value) >= 5 && rule.check.is_none() || matches!(checked, Outcome::Valid(_));
+        let clear = rule.public_prefix(value) >= 5 && rule.check.is_none() || matches!(outcome, Outcome::Valid(_));
         let stuck = !alone && clear && value.len() >= 24 && value::begins_alone(text.bytes, whole.start);
         if !alone && !stuck {
             return false;
@@ -365,10 +369,10 @@ impl Detector {
             confidence = if text.bytes[secret.end].is_ascii_alphanumeric() { confidence.lowered() } else { Confidence::Low };
             reasons.push("more is stuck to its end".into());
         }
-        match checked {
+        match outcome {
             Outcome::Valid(reason) => {
                 confidence = Confidence::High;
-                reasons.push(reason.into());
+                reasons.push(reason);
             }
             Outcome::Invalid(reason) => {
                 confidence = confidence.lowered();
@@ -384,7 +388,7 @@ impl Detector {
             confidence = Confidence::Low;
             reasons.push(reason.into());
         }
-        found.push(Candidate { rule: index, secret, confidence, reasons });
+        found.push(Candidate { rule: index, secret, confidence, reasons, facts });
         true
     }
 
@@ -436,7 +440,7 @@ fn located(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate) ->
         secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
         confidence: candidate.confidence,
         reasons: candidate.reasons,
-        details: None,
+        details: (!candidate.facts.is_empty()).then(|| Box::new(Details { facts: candidate.facts, ..Details::default() })),
     };
     let mut matches: Vec<Match> = winners.into_iter().map(of).collect();
     locate(bytes, &mut matches);

@@ -3,6 +3,7 @@
 //! The fill is random and always the same: it depends on the seed alone.
 
 use super::Rule;
+use super::check::fake;
 use super::form::expand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -69,6 +70,7 @@ impl Filler<'_> {
             "alpha" => self.random.text(&[UPPER, LOWER], count()?),
             "base64" => self.random.text(&[DIGITS, UPPER, LOWER, "+/"], count()?),
             "base64url" => self.random.text(&[DIGITS, UPPER, LOWER, "-_"], count()?),
+            "bech32" => self.random.text(&["023456789", "ACDEFGHJKLMNPQRSTUVWXYZ"], count()?),
             "base32" => self.random.text(&["234567", UPPER], count()?),
             "password" => self.random.text(&[DIGITS, UPPER, LOWER, "!#%*_"], count()?),
             "uuid" => self.random.uuid(),
@@ -76,6 +78,7 @@ impl Filler<'_> {
             "sample" => self.sample.to_owned(),
             "jwt" => self.random.jwt(),
             "pem" => self.random.pem(argument),
+            "macaroon" => fake::macaroon(argument, &mut |count| self.random.bytes(count)),
             "b64" => STANDARD.encode(self.fill(argument)?),
             "check" => self.rule.check.and_then(|c| c.checksum(so_far)).ok_or("{check} needs a `check` that has a checksum")?,
             _ if kind.starts_with('[') => self.random.class(kind.trim_matches(['[', ']']), count()?),
@@ -143,14 +146,15 @@ impl Random {
     }
 
     fn pem(&mut self, label: &str) -> String {
-        let mut der = vec![0x30, 0x82, 0x01, 0x00];
-        der.resize_with(260, || self.below(256) as u8);
-        if label.starts_with("OPENSSH") {
-            der.splice(0..4, *b"openssh-key-v1\0\0\0\0\x04none\0\0\0\x04none\0\0\0\0\0\0\0\x01");
-        }
-        let body = STANDARD.encode(der);
+        let body = STANDARD.encode(fake::key(label, &mut |count| self.bytes(count)));
         let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
         let dash = "-".repeat(5);
         format!("{dash}BEGIN {label}{dash}\n{}\n{dash}END {label}{dash}\n", lines.join("\n"))
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.fill(&mut bytes);
+        bytes
     }
 }
