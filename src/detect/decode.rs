@@ -116,7 +116,7 @@ fn packed(bytes: &[u8], parts: &mut Vec<Decoded>) {
 /// A run that may go on in the next lines. Returns where it ended.
 fn one_run(bytes: &[u8], line: Range<usize>, parts: &mut Vec<Decoded>) -> usize {
     let run = &bytes[line.clone()];
-    if run.len() >= LEAST_HEX && run.len() % 2 == 0 && run.iter().all(u8::is_ascii_hexdigit) {
+    if run.len() >= LEAST_HEX && run.len().is_multiple_of(2) && run.iter().all(u8::is_ascii_hexdigit) {
         if let Some(text) = unhex(run).filter(|text| is_readable(text)) {
             parts.push(Decoded { text, from: line.clone(), coding: Coding::Hex });
         }
@@ -151,7 +151,7 @@ fn lines(bytes: &[u8], line: Range<usize>) -> (Vec<u8>, usize) {
     let width = line.len();
     let mut text = bytes[line.clone()].to_vec();
     let mut end = line.end;
-    if width < 40 || width % 4 != 0 {
+    if width < 40 || !width.is_multiple_of(4) {
         return (text, end);
     }
     loop {
@@ -203,9 +203,11 @@ fn readable(decoded: Vec<u8>) -> Option<Vec<u8>> {
     (units >= LEAST_UTF16).then(|| narrow(&decoded[..units * 2], Coding::Utf16Le))
 }
 
-/// At most one byte in twelve that no text has.
+/// At most one byte in twelve that no text has. Beyond ASCII, it has to be UTF-8 (the last character may be cut).
 fn is_readable(text: &[u8]) -> bool {
-    let odd = text.iter().filter(|b| !(b.is_ascii_graphic() || matches!(b, b' ' | b'\t' | b'\r' | b'\n'))).count();
+    let utf8 = std::str::from_utf8(text).map_or_else(|e| e.error_len().is_none(), |_| true);
+    let plain = |b: &u8| is_plain(*b) || utf8 && *b >= 0x80;
+    let odd = text.iter().filter(|b| !plain(b)).count();
     odd * 12 <= text.len() && !text.is_empty()
 }
 

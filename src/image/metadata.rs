@@ -151,7 +151,6 @@ fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text>
     let steps: Vec<Arc<str>> = steps.iter().map(|step| cut(&step.instruction, PATH_MAX).into()).collect();
     let mut texts = Vec::new();
     for leaf in leaves(document).into_iter().filter(|leaf| !leaf.value.is_empty()) {
-        let decoded = decoded(&leaf.value);
         let annotation = leaf.way.parts().contains(&"annotations");
         let made = if v1 {
             Text { kind: Kind::V1Config, ..config_text(leaf, blob, &steps, &env) }
@@ -162,21 +161,9 @@ fn texts_of(document: &Value, blob: usize, steps: &[history::Step]) -> Vec<Text>
         } else {
             text(leaf, blob, if annotation { Kind::Annotation } else { Kind::Document })
         };
-        texts.extend(decoded.map(|decoded| Text { text: decoded, ..made.clone() }));
         texts.push(made);
     }
     texts
-}
-
-/// The text in a base64 string: BuildKit puts Dockerfiles and build records so into its documents. Nothing for short strings, and for
-/// what is no text.
-fn decoded(value: &str) -> Option<String> {
-    use base64::Engine;
-    const LEAST: usize = 32;
-    let plausible =
-        value.len() >= LEAST && value.len().is_multiple_of(4) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
-    let bytes = base64::engine::general_purpose::STANDARD.decode(plausible.then_some(value)?).ok()?;
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
 }
 
 /// A build argument is called `build-arg:NAME` there (formats.md, part 3.4).

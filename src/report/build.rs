@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::text::{cut, exact};
 use crate::timeline::{Fate, How};
 use base64::Engine;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Why something is in the ledger of what was skipped.
 const NESTED: &str = "an archive or compressed file within a layer: its bytes were searched as they are, it was not unpacked";
@@ -206,6 +206,7 @@ impl One<'_> {
             engine_dependent: finding.engine_dependent.map(str::to_owned),
             public: None,
             parts: self.parts(finding),
+            facts: facts(finding),
             reasons: finding.reasons.iter().map(|reason| reason.clone().into_owned()).collect(),
             revoke: rule.revoke.clone(),
         }
@@ -350,6 +351,17 @@ impl One<'_> {
             entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.nested, bytes: all.nested_bytes });
         }
     }
+}
+
+/// What the secret says about itself. A name that is there twice keeps both values.
+fn facts(finding: &Finding) -> BTreeMap<String, String> {
+    let mut facts: BTreeMap<String, String> = BTreeMap::new();
+    for fact in finding.details.iter().flat_map(|details| &details.facts) {
+        let value = facts.entry(fact.name.as_str().to_owned()).or_default();
+        let separator = if value.is_empty() { "" } else { ", " };
+        value.push_str(&format!("{separator}{}", fact.value));
+    }
+    facts
 }
 
 /// From so many findings on, a report is for machines.

@@ -108,6 +108,10 @@ impl Page<'_> {
         };
         let sure = if worst.confidence == "high" { String::new() } else { format!("  ({} confidence)", worst.confidence) };
         writeln!(self.out, "{severity} {}  {}{}", sanitise(&worst.title), self.paint(AnsiColor::White, true, &value), self.dim(&sure))?;
+        if !worst.facts.is_empty() {
+            let facts: Vec<String> = worst.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            writeln!(self.out, "    {}", self.dim(&sanitise(&facts.join(" · "))))?;
+        }
         for finding in group.iter().take(MOST_PLACES) {
             self.place(finding)?;
         }

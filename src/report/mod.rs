@@ -9,6 +9,7 @@ mod retrieve;
 pub use build::{Scanned, View, build};
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 
 /// The report, as the JSON format has it. Field names and meanings are a contract (GUIDE.md, "The JSON report").
@@ -125,6 +126,8 @@ pub struct FindingEntry {
     pub public: Option<String>,
     /// Other parts of the same credential.
     pub parts: Vec<PartEntry>,
+    /// What can be read from the secret offline: account, user, host, expiry, … (names in RULES.md).
+    pub facts: BTreeMap<String, String>,
     /// What raised or lowered the confidence.
     pub reasons: Vec<String>,
     /// How to revoke and rotate.

@@ -355,7 +355,7 @@ fn attestations_are_texts_about_an_image() {
     assert_eq!(report["images"].as_array().map(Vec::len), Some(1));
     let expected = [
         ("/predicate/invocation/parameters/args/build-arg:NPM_TOKEN", "config"),
-        ("/predicate/metadata/source/infos/0/data", "config"),
+        ("/predicate/metadata/source/infos/0/data!base64", "config"),
         ("/predicate/packages/0/downloadLocation", "config"),
     ];
     assert_eq!(found(&report), pairs(&expected));
