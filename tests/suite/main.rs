@@ -6,6 +6,7 @@ mod support;
 
 mod canonical;
 mod command;
+mod detection;
 mod documents;
 mod engines;
 mod fates;

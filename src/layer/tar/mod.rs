@@ -259,7 +259,7 @@ impl<R: Skip> TarReader<R> {
             // Of an attribute the value is searched; a long name, and what was not decoded, may be more than that.
             match (xattr, number || name) {
                 (false, false) => self.put_aside(&[&key[..], b"=", value].concat()),
-                (true, _) if encoded && libarchive_xattr(b"", value).1 == value => self.put_aside(value),
+                (true, _) if encoded && libarchive_xattr(b"", value).1 == *value => self.put_aside(value),
                 _ => {}
             }
             if (xattr || number) && key.len() >= 32 {
