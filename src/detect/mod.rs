@@ -10,12 +10,14 @@ pub mod examples;
 mod near;
 mod placeholder;
 mod prefilter;
+mod published;
 mod value;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Severity, Window};
 use crate::secret::Secret;
 use prefilter::{Prefilter, Target};
+use published::Published;
 use regex_automata::{Anchored, Input};
 use std::ops::Range;
 
@@ -117,6 +119,7 @@ pub type Reason = std::borrow::Cow<'static, str>;
 pub struct Detector {
     rules: RuleSet,
     prefilter: Prefilter,
+    published: Published,
 }
 
 /// A match before the winners are chosen.
@@ -133,7 +136,7 @@ impl Detector {
     /// A detector for these rules.
     pub fn new(rules: RuleSet) -> Result<Detector, crate::Error> {
         let prefilter = Prefilter::new(rules.rules())?;
-        Ok(Detector { rules, prefilter })
+        Ok(Detector { rules, prefilter, published: Published::new() })
     }
 
     /// The rules that it uses.
@@ -199,6 +202,12 @@ impl Detector {
         let mut found = Vec::new();
         self.at_literals(text, &mut found);
         self.in_files(text, &mut found);
+        for candidate in &mut found {
+            if let Some(what) = self.published.what(&text.bytes[candidate.secret.clone()]) {
+                candidate.confidence = Confidence::Low;
+                candidate.reasons.push(format!("published: {what}").into());
+            }
+        }
         let mut winners = self.winners(found);
         winners.retain(|c| text.own.contains(&c.secret.start));
         located(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]))
