@@ -257,7 +257,15 @@ def label(kind, path, name):
         text = f"example {kind} of {name}"
     else:
         text = f"{kind} shipped in {name}"
-    return text[:MAX_LABEL]
+    return short(text)
+
+
+def short(text):
+    """The text, its middle left out where it is too long: a package's name is there."""
+    if len(text) <= MAX_LABEL:
+        return text
+    end = text.rfind(" (") if text.endswith(")") else len(text)
+    return text[: MAX_LABEL - 3 - len(text[end:])] + "..." + text[end:]
 
 
 def fingerprint(secret):
@@ -363,7 +371,7 @@ def fetch_source(name, several, folder):
 FETCHERS = {
     "pypi": (fetch_pypi, "PyPI"),
     "npm": (fetch_npm, "npm"),
-    "source": (fetch_source, "Debian source"),
+    "source": (fetch_source, "Debian"),
 }
 
 
@@ -445,14 +453,15 @@ def plain(out, path):
         for line in lines:
             secret, tab, text = line.rstrip(b"\n").partition(b"\t")
             if tab and secret and not secret.startswith(b"#"):
-                found[fingerprint(secret)] = text.decode()[:MAX_LABEL]
+                found[fingerprint(secret)] = short(text.decode())
     add(out, found)
 
 
 def merge(out, inputs):
     """Of several names for one fingerprint: the first file's, there the shortest.
 
-    What stands in a file given as `-FILE` is left out.
+    What stands in a file given as `-FILE` is left out, and so are defaults: whoever
+    runs with a default password has a problem, however well known it is.
     """
     best = {}
     left_out = set()
@@ -464,7 +473,8 @@ def merge(out, inputs):
         with open(path) as lines:
             for line in lines:
                 key, tab, text = line.rstrip("\n").partition("\t")
-                if tab and re.fullmatch(r"[0-9a-f]{32}", key) and key not in left_out:
+                default = re.search(r"\bdefault\b|docker-library", text)
+                if tab and re.fullmatch(r"[0-9a-f]{32}", key) and key not in left_out and not default:
                     choice = (rank, len(text), text)
                     best[key] = min(best.get(key, choice), choice)
     with open(out + ".new", "w") as lines:

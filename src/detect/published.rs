@@ -55,6 +55,8 @@ mod tests {
         assert!(published.0.len() > 4000);
         assert!(published.what(format!("AKIA{}", "IOSFODNN7EXAMPLE").as_bytes()).is_some());
         assert!(published.what(b"something else").is_none());
+        // A default that is in use is a finding.
+        assert!(published.what(b"minioadmin").is_none() && published.what(b"my-secret-pw").is_none());
         let armour = |between: &str| format!("-----BEGIN X KEY-----{between}A: b{between}abcd{between}ef=={between}-----END X KEY-----");
         for between in ["\n", "\r\n", "\\n", "\",\n\""] {
             assert_eq!(armoured(armour(between).as_bytes()).as_deref(), Some(&b"abcdef=="[..]), "{between:?}");
