@@ -135,6 +135,7 @@ CASES = {
     "values under a long key": (10**5, lambda n: image([[entry("f", SECRET)]])[:-1024] + entry("x.json", json.dumps({"k" * (10 * n): ["v"] * n}).encode()) + bytes(1024)),
     "values under deep keys": (10**5, lambda n: image([[entry("f", SECRET)]])[:-1024] + entry("x.json", deep_keys(n)) + bytes(1024)),
     "directories of one name": (10**6, lambda n: image([many(n, lambda i: entry(key(0).decode(), b"", b"5"))])),
+    "findings in base64 of one line": (2 * 10**4, lambda n: image([[entry("f", b" ".join(key(i) for i in range(n)) + b"\n" + base64.b64encode(b" ".join(key(n + i) for i in range(n))))]])),
     "findings in one long name": (5 * 10**4, lambda n: image([[entry("d/" * 120000 + "f", b" ".join(key(i) for i in range(n)))]])),
     "known values in one instruction": (10**5, lambda n: listed([[entry("f%d" % i, key(i)) for i in range(n)]], [0], [{"created_by": "RUN echo " + " ".join(key(i).decode() for i in range(n))}])),
     "variables of one name": (10**5, lambda n: config(env=["A=%d" % i for i in range(n)], history=[{"created_by": "ENV A=x%d" % i, "empty_layer": True} for i in range(n)])),

@@ -302,8 +302,7 @@ pub fn doubt_if_issued(name: &[u8], value: &[u8]) -> Option<&'static str> {
     if !value.iter().all(|b| b.is_ascii_alphanumeric() || b"_-.=+/~:|%".contains(b)) {
         return Some("no token has such characters");
     }
-    let lower = name.to_ascii_lowercase();
-    let once = [&b"csrf"[..], b"xsrf", b"authenticity", b"nonce"].iter().any(|word| memchr::memmem::find(&lower, word).is_some());
+    let once = value::holds_any(&name.to_ascii_lowercase(), &[b"csrf", b"xsrf", b"authenticity", b"nonce"]);
     once.then_some("a token for one page, as forms have it")
 }
 
@@ -315,9 +314,7 @@ fn is_uuid(value: &[u8]) -> bool {
 
 /// A pattern, not a value.
 fn is_regex(value: &[u8]) -> bool {
-    [&b"(?"[..], b"[a-z", b"[A-Z", b"[0-9", b"\\d", b"\\w", b"\\s", b".*", b"[^"]
-        .iter()
-        .any(|part| memchr::memmem::find(value, part).is_some())
+    value::holds_any(value, &[b"(?", b"[a-z", b"[A-Z", b"[0-9", b"\\d", b"\\w", b"\\s", b".*", b"[^"])
 }
 
 /// A path, a file name, a URL: where something is, not what it is.
@@ -338,8 +335,7 @@ fn is_location(value: &[u8]) -> bool {
 
 /// A word that somebody may have chosen as a password: written for a name that says so, in quotes or as the value of a variable.
 fn is_unusual_word(name: &[u8], value: &[u8], assigned: &Assigned) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let password = [&b"pass"[..], b"pwd", b"pswd"].iter().any(|word| memchr::memmem::find(&lower, word).is_some());
+    let password = value::holds_any(&name.to_ascii_lowercase(), &[b"pass", b"pwd", b"pswd"]);
     let cased = value.iter().skip(1).all(u8::is_ascii_lowercase);
     password
         && value.len() >= 7

@@ -1,11 +1,10 @@
 //! Texts within a text: base64, hexadecimal digits, percent-encoding, UTF-16.
 //!
-//! Only what decodes to readable text is given back: images, keys and certificates in base64 are no texts. Everything is one pass, and
-//! the texts that it gives are together no longer than what they were decoded from.
+//! Only what decodes to readable text is given back: images, keys and certificates in base64 are no texts. There is one pass for each
+//! kind of coding, and the texts that it gives are together no longer than what they were decoded from.
 
-use base64::Engine;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use crate::rules::check::decode_lenient;
+use crate::text::percent_decode;
 use std::ops::Range;
 
 /// A text that was decoded.
@@ -17,6 +16,48 @@ pub struct Decoded {
     pub from: Range<usize>,
     /// How it is encoded.
     pub coding: Coding,
+    /// Of base64, how its characters stand.
+    layout: Layout,
+}
+
+/// How base64 stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Layout {
+    /// Characters of a line; all of them, if there is one line.
+    width: usize,
+    /// Bytes between two lines: the line end and what the next line is indented by.
+    gap: usize,
+    /// Bytes that it encodes for each byte of the text: 2 if it is text of two bytes a character.
+    unit: usize,
+}
+
+impl Layout {
+    const PLAIN: Layout = Layout { width: usize::MAX, gap: 0, unit: 1 };
+}
+
+impl Decoded {
+    fn new(text: Vec<u8>, from: Range<usize>, coding: Coding) -> Decoded {
+        Decoded { text, from, coding, layout: Layout::PLAIN }
+    }
+
+    /// Where the bytes `at` of the decoded text stand in `bytes`, in whose `from` it is encoded.
+    pub fn written(&self, bytes: &[u8], at: Range<usize>) -> Range<usize> {
+        let Layout { width, gap, unit } = self.layout;
+        let (start, end) = match self.coding {
+            Coding::Base64 => {
+                let (first, last) = (at.start * unit / 3 * 4, (at.end * unit).div_ceil(3) * 4);
+                (first + first / width * gap, last + last.saturating_sub(1) / width * gap)
+            }
+            Coding::Hex | Coding::Utf16Le | Coding::Utf16Be => (at.start * 2, at.end * 2),
+            Coding::Percent => {
+                let start = escaped(&bytes[self.from.clone()], at.start);
+                (start, start + escaped(&bytes[self.from.start + start..self.from.end], at.len()))
+            }
+        };
+        let last = self.from.end.saturating_sub(1).max(self.from.start);
+        let start = (self.from.start + start).min(last);
+        start..(self.from.start + end).clamp(start, self.from.end.max(start))
+    }
 }
 
 /// A way to write bytes as text, or text as other text.
@@ -44,16 +85,6 @@ impl Coding {
             Coding::Utf16Le => "utf-16le",
             Coding::Utf16Be => "utf-16be",
         }
-    }
-
-    /// Where in the encoded text, which begins at `from`, the byte `at` of the decoded one stands; lines and escapes make it a guess.
-    pub fn position(self, from: &Range<usize>, at: usize) -> usize {
-        let ahead = match self {
-            Coding::Base64 => at / 3 * 4,
-            Coding::Hex | Coding::Utf16Le | Coding::Utf16Be => at * 2,
-            Coding::Percent => at,
-        };
-        (from.start + ahead).min(from.end.saturating_sub(1).max(from.start))
     }
 }
 
@@ -118,7 +149,7 @@ fn one_run(bytes: &[u8], line: Range<usize>, parts: &mut Vec<Decoded>) -> usize 
     let run = &bytes[line.clone()];
     if run.len() >= LEAST_HEX && run.len().is_multiple_of(2) && run.iter().all(u8::is_ascii_hexdigit) {
         if let Some(text) = unhex(run).filter(|text| is_readable(text)) {
-            parts.push(Decoded { text, from: line.clone(), coding: Coding::Hex });
+            parts.push(Decoded::new(text, line.clone(), Coding::Hex));
         }
         return line.end;
     }
@@ -126,15 +157,16 @@ fn one_run(bytes: &[u8], line: Range<usize>, parts: &mut Vec<Decoded>) -> usize 
     if !(0..4).any(|skip| starts_readable(&run[skip..])) {
         return line.end;
     }
-    let (text, end) = lines(bytes, line.clone());
-    let from = line.start..end;
+    let (text, gap, end) = lines(bytes, line.clone());
+    let width = if gap == 0 { usize::MAX } else { line.len() };
     for skip in 0..4 {
         // A run that begins within a longer word (`key=` has an end, `/` has none) is tried at each of the four places.
         if skip > 0 && !begins_within(bytes, &line) {
             break;
         }
-        if let Some(decoded) = unbase64(&text[skip.min(text.len())..]).and_then(readable) {
-            parts.push(Decoded { text: decoded, from: from.start + skip..from.end, coding: Coding::Base64 });
+        if let Some((text, unit)) = unbase64(&text[skip.min(text.len())..]).and_then(readable) {
+            let (from, layout) = (line.start + skip..end, Layout { width, gap, unit });
+            parts.push(Decoded { text, from, coding: Coding::Base64, layout });
             break;
         }
     }
@@ -146,46 +178,39 @@ fn begins_within(bytes: &[u8], line: &Range<usize>) -> bool {
     line.start == 0 || bytes[line.clone()].iter().take(4).any(|b| b"/-_+".contains(b))
 }
 
-/// The run at `line` and, where it is broken into equal lines as MIME and YAML do, the lines that follow; and the end of all.
-fn lines(bytes: &[u8], line: Range<usize>) -> (Vec<u8>, usize) {
+/// The run at `line` and, where it is broken into equal lines as MIME and YAML do, the lines that follow; the bytes between the first
+/// two lines; and the end of all.
+fn lines(bytes: &[u8], line: Range<usize>) -> (Vec<u8>, usize, usize) {
     let width = line.len();
     let mut text = bytes[line.clone()].to_vec();
-    let mut end = line.end;
-    if width < 40 || !width.is_multiple_of(4) {
-        return (text, end);
-    }
-    loop {
+    let (mut end, mut first_gap) = (line.end, 0);
+    let mut whole = width >= 40 && width.is_multiple_of(4);
+    while whole {
         let gap = bytes[end..].iter().take(80).take_while(|b| b.is_ascii_whitespace()).count();
         if gap == 0 || !bytes[end..end + gap].contains(&b'\n') {
-            return (text, end);
+            break;
         }
         let next = bytes[end + gap..].iter().take(width + 1).take_while(|b| in_base64(b)).count();
         if next == 0 || next > width || bytes.get(end + gap + next).is_some_and(|b| *b == b':') {
-            return (text, end);
+            break;
         }
         text.extend_from_slice(&bytes[end + gap..end + gap + next]);
         end += gap + next;
-        if next < width {
-            return (text, end);
-        }
+        first_gap = if first_gap == 0 { gap } else { first_gap };
+        whole = next == width;
     }
-}
-
-fn engine(text: &[u8]) -> GeneralPurpose {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone).with_decode_allow_trailing_bits(true);
-    let alphabet = if text.iter().any(|b| matches!(b, b'-' | b'_')) { &URL_SAFE } else { &STANDARD };
-    GeneralPurpose::new(alphabet, config)
+    (text, first_gap, end)
 }
 
 /// Decodes as much as there is in whole groups.
 fn unbase64(text: &[u8]) -> Option<Vec<u8>> {
     let whole = if text.len() % 4 == 1 { text.len() - 1 } else { text.len() };
-    engine(text).decode(&text[..whole]).ok()
+    decode_lenient(&text[..whole])
 }
 
 fn starts_readable(run: &[u8]) -> bool {
     let start = &run[..run.len().min(24) / 4 * 4];
-    let head = engine(start).decode(start).unwrap_or_default();
+    let head = decode_lenient(start).unwrap_or_default();
     is_readable(&head) || wide_units(&head, 0, Coding::Utf16Le) * 2 >= head.len().max(8) - 2
 }
 
@@ -194,13 +219,13 @@ fn unhex(run: &[u8]) -> Option<Vec<u8>> {
     run.chunks_exact(2).map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8)).collect()
 }
 
-/// Text as it is, or text of two bytes a character (PowerShell's encoded commands).
-fn readable(decoded: Vec<u8>) -> Option<Vec<u8>> {
+/// Text as it is, or text of two bytes a character (PowerShell's encoded commands); and how many bytes a character has.
+fn readable(decoded: Vec<u8>) -> Option<(Vec<u8>, usize)> {
     if is_readable(&decoded) {
-        return Some(decoded);
+        return Some((decoded, 1));
     }
     let units = wide_units(&decoded, 0, Coding::Utf16Le);
-    (units >= LEAST_UTF16).then(|| narrow(&decoded[..units * 2], Coding::Utf16Le))
+    (units >= LEAST_UTF16).then(|| (narrow(&decoded[..units * 2], Coding::Utf16Le), 2))
 }
 
 /// At most one byte in twelve that no text has. Beyond ASCII, it has to be UTF-8 (the last character may be cut).
@@ -214,7 +239,7 @@ fn is_readable(text: &[u8]) -> bool {
 /// Words with three escapes and more.
 fn percent(bytes: &[u8], parts: &mut Vec<Decoded>) {
     let is_part = |b: &u8| b.is_ascii_graphic() && !b"\"'<>`\\{}|^".contains(b);
-    let escape = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+    let escape = |at: usize| is_escape(&bytes[at..]);
     let mut done = 0;
     for at in memchr::memchr_iter(b'%', bytes) {
         if at < done || !escape(at) {
@@ -225,31 +250,21 @@ fn percent(bytes: &[u8], parts: &mut Vec<Decoded>) {
         done = end;
         let escapes = memchr::memchr_iter(b'%', &bytes[start..end]).filter(|offset| escape(start + offset)).count();
         if escapes >= 3 {
-            let text = unescape(&bytes[start..end]);
+            let text = percent_decode(&bytes[start..end]);
             if is_readable(&text) {
-                parts.push(Decoded { text, from: start..end, coding: Coding::Percent });
+                parts.push(Decoded::new(text, start..end, Coding::Percent));
             }
         }
     }
 }
 
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((first, tail)) = rest.split_first() {
-        let byte = (*first == b'%').then(|| tail.get(..2).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit)).and_then(unhex)).flatten();
-        match byte {
-            Some(byte) => {
-                text.extend(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                text.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    text
+fn is_escape(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+}
+
+/// How many bytes of a percent-encoded word the first `count` bytes of its text take.
+fn escaped(word: &[u8], count: usize) -> usize {
+    (0..count).fold(0, |at, _| at + if word.get(at..).is_some_and(is_escape) { 3 } else { 1 })
 }
 
 /// Strings of two bytes a character: all of one kind that stand near each other are one text, line by line.
@@ -268,7 +283,7 @@ fn wide(bytes: &[u8], parts: &mut Vec<Decoded>) {
         at = (start + units * 2).max(zero + 1);
         if units >= LEAST_UTF16 {
             let from = start..start + units * 2;
-            parts.push(Decoded { text: narrow(&bytes[from.clone()], coding), from, coding });
+            parts.push(Decoded::new(narrow(&bytes[from.clone()], coding), from, coding));
         }
     }
 }
@@ -302,6 +317,7 @@ fn narrow(bytes: &[u8], coding: Coding) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
     use base64::engine::general_purpose::STANDARD as BASE;
 
     fn texts(bytes: &[u8], binary: bool) -> Vec<(String, &'static str)> {
@@ -350,9 +366,30 @@ mod tests {
 
     #[test]
     fn positions() {
-        assert_eq!(Coding::Base64.position(&(10..50), 6), 18);
-        assert_eq!(Coding::Utf16Le.position(&(10..50), 6), 22);
-        assert_eq!(Coding::Base64.position(&(10..50), 600), 49);
+        let start = |coding, at| Decoded::new(Vec::new(), 10..50, coding).written(&[b'a'; 60], at..at).start;
+        assert_eq!(start(Coding::Base64, 6), 18);
+        assert_eq!(start(Coding::Utf16Le, 6), 22);
+        assert_eq!(start(Coding::Base64, 600), 49);
+    }
+
+    #[test]
+    fn what_is_written_for_a_piece_of_the_text_decodes_to_it() {
+        let text = "the first words of it, THE PIECE, and the last words of it, which make several lines of this";
+        let whole = BASE.encode(text);
+        let lines: Vec<&str> = whole.as_bytes().chunks(44).filter_map(|l| std::str::from_utf8(l).ok()).collect();
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let percent = "a=%2Fthe%20THE PIECE%2Fend%20%20".replace("THE PIECE", "THE%20PIECE");
+        for bytes in [whole.clone(), lines.join("\n    "), BASE.encode(wide), percent] {
+            let part = parts(bytes.as_bytes(), false).remove(0);
+            let at = String::from_utf8_lossy(&part.text).find("THE PIECE").expect("it is there");
+            let written = bytes[part.written(bytes.as_bytes(), at..at + 9)].to_owned();
+            let again = match part.coding {
+                Coding::Percent => percent_decode(written.as_bytes()),
+                _ => unbase64(&written.bytes().filter(|b| !b.is_ascii_whitespace()).collect::<Vec<_>>()).expect("base64"),
+            };
+            let again: Vec<u8> = again.into_iter().filter(|b| *b != 0).collect();
+            assert!(again.len() <= 13 && String::from_utf8_lossy(&again).contains("THE PIECE"), "{written}");
+        }
     }
 
     #[test]

@@ -16,9 +16,10 @@ mod value;
 use crate::rules::check::{Answer, Check, Fact, Outcome};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Severity, Window};
 use crate::secret::Secret;
+use decode::Decoded;
 use prefilter::{Prefilter, Target};
-use published::Published;
 use regex_automata::{Anchored, Input};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// How many bytes to the right of its begin a match may need.
@@ -119,7 +120,6 @@ pub type Reason = std::borrow::Cow<'static, str>;
 pub struct Detector {
     rules: RuleSet,
     prefilter: Prefilter,
-    published: Published,
 }
 
 /// A match before the winners are chosen.
@@ -136,7 +136,7 @@ impl Detector {
     /// A detector for these rules.
     pub fn new(rules: RuleSet) -> Result<Detector, crate::Error> {
         let prefilter = Prefilter::new(rules.rules())?;
-        Ok(Detector { rules, prefilter, published: Published::new() })
+        Ok(Detector { rules, prefilter })
     }
 
     /// The rules that it uses.
@@ -145,56 +145,58 @@ impl Detector {
     }
 
     /// All matches whose secret begins in the text's own part, in the order of their offsets. Lines and columns are counted from
-    /// the window's start. What is encoded in it is searched too; such a match stands where its encoded text begins.
+    /// the window's start. What is encoded in it is searched too; such a match stands where it is written.
     pub fn scan(&self, text: &Text) -> Vec<Match> {
         let mut matches = self.plain(text);
         self.encoded(text, DEEPEST, &mut matches);
         matches
     }
 
-    /// Matches in what is encoded in the text, beside those that were found in it.
+    /// Adds matches in what is encoded in the text to those that were found in it, which are sorted by offset.
     fn encoded(&self, text: &Text, depth: usize, matches: &mut Vec<Match>) {
-        let mut inner = Vec::new();
-        for part in decode::parts(text.bytes, text.medium == Medium::Binary) {
-            let medium = if text.medium == Medium::Metadata { Medium::Metadata } else { Medium::Text };
-            let decoded = Text::whole(&part.text, b"", medium);
-            let mut found = self.plain(&decoded);
-            if depth > 1 {
-                self.encoded(&decoded, depth - 1, &mut found);
-            }
-            for mut found in found {
-                let at = part.coding.position(&part.from, found.offset as usize);
-                // A name near it, in clear text, is surer than a word in what may be anything.
-                let same = |other: &Match| other.rule == found.rule && other.secret == found.secret;
-                if !text.own.contains(&at) || matches.iter().any(same) {
-                    continue;
-                }
-                let details = found.details.get_or_insert_default();
-                details.codings.insert(0, part.coding.as_str());
-                details.parts.retain(|other| other.name != ENCODED);
-                let written = &text.bytes[part.from.clone()];
-                details.parts.push(Part { name: ENCODED, value: Secret::new(written, 0) });
-                found.offset = at as u64;
-                inner.push((part.from.clone(), found));
-            }
-        }
-        if inner.is_empty() {
-            return;
-        }
-        // What only a name said of the encoded text is said better by what it holds.
         let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
-        let within = |found: &Match, part: &Range<usize>| part.contains(&(found.offset as usize));
-        matches.retain(|found| {
-            !(named(found) && inner.iter().any(|(part, other)| within(found, part) && other.confidence >= found.confidence))
-        });
-        let plain = matches.len();
-        for (part, found) in inner {
-            if !matches[..plain].iter().any(|other| !named(other) && within(other, &part)) {
-                matches.push(found);
+        let told: HashSet<(usize, &Secret)> = matches.iter().map(|found| (found.rule, &found.secret)).collect();
+        let (mut added, mut beaten) = (Vec::new(), HashSet::new());
+        for part in decode::parts(text.bytes, text.medium == Medium::Binary) {
+            let mut found = self.within(text, &part, depth);
+            found.retain(|found| !told.contains(&(found.rule, &found.secret)));
+            let Some(surest) = found.iter().map(|found| found.confidence).max() else { continue };
+            let until = |end: usize| matches.partition_point(|other| other.offset < end as u64);
+            let covered = until(part.from.start)..until(part.from.end);
+            // What only a name said of the encoded text is said better by what it holds; anything else that was found there stays.
+            beaten.extend(covered.clone().filter(|at| named(&matches[*at]) && matches[*at].confidence <= surest));
+            if matches[covered].iter().all(named) {
+                added.extend(found);
             }
         }
-        locate(text.bytes, &mut matches[plain..]);
-        matches.sort_by_key(|found| found.offset);
+        if !added.is_empty() || !beaten.is_empty() {
+            let mut at = 0..;
+            matches.retain(|_| at.next().is_none_or(|at| !beaten.contains(&at)));
+            locate(text.bytes, &mut added);
+            matches.extend(added);
+            matches.sort_by_key(|found| found.offset);
+        }
+    }
+
+    /// The matches in what `part` of the text encodes, placed where they are written; those that begin in the text's own part.
+    fn within(&self, text: &Text, part: &Decoded, depth: usize) -> Vec<Match> {
+        let medium = if text.medium == Medium::Metadata { Medium::Metadata } else { Medium::Text };
+        let decoded = Text::whole(&part.text, b"", medium);
+        let mut found = self.plain(&decoded);
+        if depth > 1 {
+            self.encoded(&decoded, depth - 1, &mut found);
+        }
+        found.retain_mut(|found| {
+            let details = found.details.get_or_insert_default();
+            let inner = details.parts.iter().position(|part| part.name == ENCODED).map(|at| details.parts.remove(at).value);
+            let (start, length) = (found.offset as usize, inner.map_or(found.secret.len(), |inner| inner.len()));
+            let written = part.written(text.bytes, start..start + length);
+            details.codings.insert(0, part.coding.as_str());
+            details.parts.push(Part { name: ENCODED, value: Secret::new(&text.bytes[written.clone()], 0) });
+            found.offset = written.start as u64;
+            text.own.contains(&written.start)
+        });
+        found
     }
 
     /// Matches in the text as it stands.
@@ -203,7 +205,7 @@ impl Detector {
         self.at_literals(text, &mut found);
         self.in_files(text, &mut found);
         for candidate in &mut found {
-            if let Some(what) = self.published.what(&text.bytes[candidate.secret.clone()]) {
+            if let Some(what) = published::what(&text.bytes[candidate.secret.clone()]) {
                 candidate.confidence = Confidence::Low;
                 candidate.reasons.push(format!("published: {what}").into());
             }

@@ -1,5 +1,7 @@
 //! Values that stand for a secret and are none: references, templates, documentation's inventions.
 
+use super::value;
+
 /// A reference to a value that is kept elsewhere (`${X}`, `{{ x }}`, `%(x)s`, `$(cmd)`, `<your key>`, `process.env.X`), or nothing.
 pub fn is_reference(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
@@ -175,7 +177,7 @@ pub fn looks_like_word(value: &[u8]) -> Option<&'static str> {
         return Some("a word that means no value");
     }
     let lower = value.to_ascii_lowercase();
-    if [&b"pass"[..], b"pwd", b"secret"].iter().any(|word| memchr::memmem::find(&lower, word).is_some()) {
+    if value::holds_any(&lower, &[b"pass", b"pwd", b"secret"]) {
         return Some("the value says that it is a password");
     }
     let letters = value.iter().all(u8::is_ascii_alphabetic);

@@ -3,36 +3,31 @@
 //! `patterns/published.txt` has a line for each: the first 32 hexadecimal digits of the SHA-256 of the normalised value, a tab, and what
 //! it is. Of a key in armour only the base64 characters between its lines count, however it is written; of anything else, all bytes.
 
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use crate::digest::Digest;
+use std::cmp::Ordering;
 
-const LIST: &str = include_str!("../../patterns/published.txt");
+/// Sorted by fingerprint.
+const LIST: &[u8] = include_bytes!("../../patterns/published.txt");
 
-/// The published secrets, by fingerprint.
-pub struct Published(HashMap<[u8; 16], &'static str>);
+/// What `secret` is known as, if it is published.
+pub fn what(secret: &[u8]) -> Option<&'static str> {
+    find(&Digest::sha256(armoured(secret).as_deref().unwrap_or(secret)).encoded())
+}
 
-impl Published {
-    /// The list that is built in.
-    pub fn new() -> Published {
-        let entry = |line: &'static str| {
-            let (fingerprint, what) = line.split_once('\t')?;
-            let mut key = [0; 16];
-            for (byte, digits) in key.iter_mut().zip(fingerprint.as_bytes().chunks(2)) {
-                *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-            }
-            Some((key, what))
-        };
-        Published(LIST.lines().filter_map(entry).collect())
+fn find(digest: &str) -> Option<&'static str> {
+    let (mut from, mut to) = (0, LIST.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        let start = memchr::memrchr(b'\n', &LIST[..middle]).map_or(0, |at| at + 1);
+        let end = memchr::memchr(b'\n', &LIST[start..]).map_or(LIST.len(), |at| start + at);
+        let (fingerprint, what) = std::str::from_utf8(&LIST[start..end]).ok()?.split_once('\t')?;
+        match digest.get(..fingerprint.len())?.cmp(fingerprint) {
+            Ordering::Less => to = start,
+            Ordering::Greater => from = end + 1,
+            Ordering::Equal => return Some(what),
+        }
     }
-
-    /// What `secret` is known as, if it is published.
-    pub fn what(&self, secret: &[u8]) -> Option<&'static str> {
-        let hash = match armoured(secret) {
-            Some(body) => Sha256::digest(body),
-            None => Sha256::digest(secret),
-        };
-        self.0.get(&hash[..16]).copied()
-    }
+    None
 }
 
 /// The base64 characters of a key in armour, without its headers, line ends and what a string of a program puts between lines.
@@ -51,12 +46,13 @@ mod tests {
 
     #[test]
     fn published_secrets_are_known_however_they_are_written() {
-        let published = Published::new();
-        assert!(published.0.len() > 4000);
-        assert!(published.what(format!("AKIA{}", "IOSFODNN7EXAMPLE").as_bytes()).is_some());
-        assert!(published.what(b"something else").is_none());
+        let fingerprints: Vec<&[u8]> = LIST.split(|b| *b == b'\n').filter_map(|line| line.get(..32)).collect();
+        assert!(fingerprints.len() > 4000 && fingerprints.is_sorted());
+        assert!(fingerprints.iter().all(|digits| find(&String::from_utf8_lossy(digits)).is_some()));
+        assert!(what(format!("AKIA{}", "IOSFODNN7EXAMPLE").as_bytes()).is_some());
+        assert!(what(b"something else").is_none());
         // A default that is in use is a finding.
-        assert!(published.what(b"minioadmin").is_none() && published.what(b"my-secret-pw").is_none());
+        assert!(what(b"minioadmin").is_none() && what(b"my-secret-pw").is_none());
         let armour = |between: &str| format!("-----BEGIN X KEY-----{between}A: b{between}abcd{between}ef=={between}-----END X KEY-----");
         for between in ["\n", "\r\n", "\\n", "\",\n\""] {
             assert_eq!(armoured(armour(between).as_bytes()).as_deref(), Some(&b"abcdef=="[..]), "{between:?}");

@@ -39,6 +39,11 @@ pub fn is_random_letters(value: &[u8]) -> bool {
     value.len() >= 10 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * enough
 }
 
+/// True if one of `parts` stands in `text`.
+pub fn holds_any(text: &[u8], parts: &[&[u8]]) -> bool {
+    parts.iter().any(|part| memchr::memmem::find(text, part).is_some())
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }

@@ -204,7 +204,7 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
     if id.is_empty() || !id.bytes().all(word) {
         return Err(complaint.rule("an id is made of lower-case letters, digits and `-`"));
     }
-    let spec = service::complete(spec).map_err(|e| complaint.rule(e))?;
+    let spec = service::fill_in(spec).map_err(|e| complaint.rule(e))?;
     if spec.matches.is_empty() {
         return Err(complaint.rule("at least one `match` example is needed"));
     }
@@ -243,6 +243,9 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
 
 fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
     let files = spec.files.iter().map(|glob| compile_glob(complaint, glob)).collect::<Result<Vec<_>, _>>()?;
+    if spec.complete && spec.near.is_empty() {
+        return Err(complaint.rule("`complete` goes with `near`"));
+    }
     if !spec.names.is_empty() {
         if spec.regex.is_some() || !spec.literals.is_empty() || !files.is_empty() {
             return Err(complaint.rule("`names` stands alone: no `regex`, `literals` or `files` beside it"));
@@ -256,6 +259,9 @@ fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
     if !spec.near.is_empty() {
         if !files.is_empty() {
             return Err(complaint.rule("`near` and `files` do not go together"));
+        }
+        if spec.after > MAX_AFTER {
+            return Err(complaint.rule(format!("a form has at most {MAX_AFTER} bytes")));
         }
         let words = spec.near.iter().map(|word| compile_word(complaint, word)).collect::<Result<_, _>>()?;
         return Ok(Reach::Near { words, longest: spec.after, complete: spec.complete });

@@ -55,8 +55,8 @@ pub fn rules(name: &str, spec: &Spanned<ServiceSpec>) -> Result<Vec<RuleSpec>, S
         severity: spec.severity,
         confidence,
         form: forms.texts().iter().cloned().map(spanned).collect(),
+        complete: !near.is_empty(),
         near: near.into_iter().map(spanned).collect(),
-        complete: true,
         check: spec.check.clone().map(spanned),
         revoke: Some(spec.revoke.clone().unwrap_or_else(|| format!("Revoke it in the account of {} and make a new one", spec.title))),
         reference: spec.reference.clone(),
@@ -74,7 +74,7 @@ pub fn rules(name: &str, spec: &Spanned<ServiceSpec>) -> Result<Vec<RuleSpec>, S
 
 /// Fills in what follows from a rule's `form` and `near`: regex, literals, window, gates, sample and examples, as far as the rule
 /// does not say them itself. A rule without a form is left as it is.
-pub fn complete(mut spec: RuleSpec) -> Result<RuleSpec, String> {
+pub fn fill_in(mut spec: RuleSpec) -> Result<RuleSpec, String> {
     if spec.form.is_empty() {
         return if spec.near.is_empty() { Ok(spec) } else { Err("`near` goes with `form`".to_owned()) };
     }

@@ -1,6 +1,7 @@
 //! The fields of tar headers (POSIX.1-2017 ustar and pax, GNU tar).
 
 use super::BLOCK;
+use crate::text::percent_decode;
 
 /// True if a block carries a valid tar header checksum (the unsigned sum of POSIX, or the signed one of old tars).
 pub fn checksum_holds(block: &[u8]) -> bool {
@@ -103,26 +104,11 @@ pub fn decimal(value: &[u8]) -> Option<u64> {
 /// `LIBARCHIVE.xattr.`: a percent-encoded name and a base64 value (libarchive, archive_write_set_format_pax.c).
 pub fn libarchive_xattr(name: &[u8], value: &[u8]) -> (Vec<u8>, Vec<u8>) {
     use base64::Engine;
-    let mut decoded = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                decoded.push(*first);
-                rest = tail;
-            }
-        }
-    }
     let lenient = base64::engine::GeneralPurpose::new(
         &base64::alphabet::STANDARD,
         base64::engine::GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
     );
-    (decoded, lenient.decode(value).unwrap_or_else(|_| value.to_vec()))
+    (percent_decode(name), lenient.decode(value).unwrap_or_else(|_| value.to_vec()))
 }
 
 #[cfg(test)]

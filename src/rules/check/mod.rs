@@ -146,7 +146,7 @@ fn decode_base64(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Base64 of either alphabet, padded or not; what is left over of the last character may be anything.
-fn decode_lenient(value: &[u8]) -> Option<Vec<u8>> {
+pub fn decode_lenient(value: &[u8]) -> Option<Vec<u8>> {
     const CONFIG: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
     const ENGINES: [GeneralPurpose; 2] =

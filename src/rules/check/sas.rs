@@ -2,6 +2,7 @@
 
 use super::fact::time;
 use super::{Answer, FactName, decode_lenient};
+use crate::text::percent_decode;
 
 /// The signature is an HMAC-SHA-256; the parameters beside it say what it opens, and until when.
 pub fn check(value: &[u8], around: &[u8]) -> Answer {
@@ -20,20 +21,8 @@ pub fn check(value: &[u8], around: &[u8]) -> Answer {
     answer.with_some(FactName::Host, parameter("sr").filter(|resource| resource.contains('.'))).with_some(FactName::Id, parameter("skn"))
 }
 
-/// `%41` as `A`; what is no such escape stays.
 fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    let hex = |byte: &u8| char::from(*byte).to_digit(16);
-    while let [byte, tail @ ..] = rest {
-        let escaped = match tail {
-            [high, low, ..] if *byte == b'%' => hex(high).zip(hex(low)),
-            _ => None,
-        };
-        bytes.push(escaped.map_or(*byte, |(high, low)| (high << 4 | low) as u8));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&percent_decode(text.as_bytes())).into_owned()
 }
 
 #[cfg(test)]
