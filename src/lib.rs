@@ -36,6 +36,7 @@ pub mod image;
 pub mod layer;
 pub mod layer_scan;
 pub mod limits;
+pub mod nested;
 pub mod policy;
 pub mod report;
 pub mod rules;

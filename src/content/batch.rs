@@ -5,7 +5,6 @@
 
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
 use crate::digest::ContentHasher;
-use crate::layer::compression::Compression;
 use crate::layer_scan::Place;
 use crate::limits::PATH_MAX;
 use std::io::{self, Read};
@@ -81,8 +80,6 @@ pub struct Packer<F: FnMut(Batch) -> Batch> {
     swap: F,
     /// Bytes that were packed, each once.
     pub scanned: u64,
-    /// Files that are archives or compressed themselves: how many, and their bytes. They are searched as they are.
-    pub nested: (u64, u64),
 }
 
 impl<F: FnMut(Batch) -> Batch> Packer<F> {
@@ -92,11 +89,11 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
     }
 
     fn with_capacity(capacity: usize, swap: F) -> Self {
-        Packer { batch: Batch::default(), capacity, swap, scanned: 0, nested: (0, 0) }
+        Packer { batch: Batch::default(), capacity, swap, scanned: 0 }
     }
 
     /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
-    /// it is packed too.
+    /// it is packed too, and all of it has gone through `hasher`.
     pub fn file(
         &mut self,
         entry: u32,
@@ -104,7 +101,7 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         path: &[u8],
         size: u64,
         reader: &mut dyn Read,
-        hasher: &mut ContentHasher,
+        mut hasher: Option<&mut ContentHasher>,
     ) -> io::Result<()> {
         // By its end a file is known.
         let path = &path[path.len().saturating_sub(PATH_MAX)..];
@@ -125,22 +122,18 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
             whole: true,
             medium: Medium::Text,
         };
-        let mut nested = false;
         loop {
             let before = self.batch.bytes.len();
             let read = fill(&mut self.batch.bytes, self.capacity, reader);
-            hasher.update(&self.batch.bytes[before..]);
-            let packed = (self.batch.bytes.len() - before) as u64;
-            self.scanned += packed;
+            if let Some(hasher) = &mut hasher {
+                hasher.update(&self.batch.bytes[before..]);
+            }
+            self.scanned += (self.batch.bytes.len() - before) as u64;
             let end = self.batch.bytes.len();
             piece.window.end = end;
             if piece.offset == 0 && piece.whole {
-                let start = &self.batch.bytes[piece.window.clone()];
-                nested = is_archive(start);
-                self.nested.0 += u64::from(nested);
                 piece.medium = Medium::sniff(&self.batch.bytes[piece.window.clone()]);
             }
-            self.nested.1 += if nested { packed } else { 0 };
             if !matches!(read, Ok(true)) {
                 piece.own.end = end;
                 self.push(&piece, path);
@@ -202,16 +195,6 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
     }
 }
 
-/// True for what is packed once more: the compressions that layers know, zip and its kin, ar, tar.
-fn is_archive(start: &[u8]) -> bool {
-    Compression::sniff(start) != Compression::None
-        || start.starts_with(b"PK\x03\x04")
-        || start.starts_with(b"!<arch>\n")
-        || start.get(257..262) == Some(b"ustar")
-        || start.starts_with(b"7z\xbc\xaf\x27\x1c")
-        || start.starts_with(b"\xed\xab\xee\xdb")
-}
-
 /// Reads until `bytes` has `capacity` bytes (`true`) or the reader ends (`false`).
 fn fill(bytes: &mut Vec<u8>, capacity: usize, reader: &mut dyn Read) -> io::Result<bool> {
     let room = capacity.saturating_sub(bytes.len());
@@ -246,8 +229,8 @@ mod tests {
         };
         let mut packer = Packer::with_capacity(capacity, &mut take);
         for (entry, file) in (0..).zip(files) {
-            let (size, mut hasher) = (file.len() as u64, ContentHasher::default());
-            packer.file(entry, Place::Content, b"a", size, &mut &file[..], &mut hasher).expect("memory");
+            let size = file.len() as u64;
+            packer.file(entry, Place::Content, b"a", size, &mut &file[..], None).expect("memory");
         }
         packer.flush();
         drop(packer);

@@ -21,7 +21,7 @@ use base64::Engine;
 use std::collections::{BTreeMap, HashMap};
 
 /// Why something is in the ledger of what was skipped.
-const NESTED: &str = "an archive or compressed file within a layer: its bytes were searched as they are, it was not unpacked";
+const NESTED: &str = "an archive within a file, or a member of one: its bytes were searched as they are, it was not unpacked";
 
 /// One target, scanned.
 pub struct Scanned {
@@ -242,7 +242,7 @@ impl One<'_> {
                     member: blob.and_then(member).or_else(|| finding.image.is_none().then(|| exact(&path))),
                     path: Some(exact(&path)),
                     path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(&*path)),
-                    inner: inner.iter().map(|inner| exact(&shortened(inner, self.longest))).collect(),
+                    inner: inner.iter().map(|step| exact(&shortened(step, self.longest))).collect(),
                     xattr: xattr.clone(),
                     ..LocationEntry::default()
                 };
@@ -347,8 +347,8 @@ impl One<'_> {
         entry.bytes_read += all.bytes_read;
         entry.bytes_scanned += all.bytes_scanned;
         entry.files += all.files;
-        if all.nested > 0 {
-            entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.nested, bytes: all.nested_bytes });
+        if all.not_unpacked > 0 {
+            entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.not_unpacked, bytes: 0 });
         }
     }
 }

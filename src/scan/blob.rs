@@ -10,7 +10,6 @@ use crate::digest::{ContentHash, ContentHasher, Tally, TallyReader};
 use crate::error::{Code, Problem};
 use crate::layer::compression::Compression;
 use crate::layer::tar::{BLOCK, checksum_holds};
-use crate::layer_scan::Place;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
@@ -120,7 +119,7 @@ impl Walker {
         let most = if is_json { self.queue.limits.json } else { 0 };
         let mut reader = Keeping { inner: reader, kept: Vec::new(), most, zeros: true };
         let mut hasher = ContentHasher::default();
-        let read = self.feed.packer.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher);
+        let read = self.feed.file(member.entry, member.path, member.size, &mut reader, &mut hasher);
         blob.zeros = reader.zeros && read.is_ok();
         if let Err(e) = read {
             blob.cut |= stop_in(&e).is_some();

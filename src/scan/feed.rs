@@ -4,8 +4,9 @@ use super::hits::Hits;
 use super::{Job, Queue};
 use crate::content::{Batch, Packer};
 use crate::detect::Match;
-use crate::digest::ContentHasher;
+use crate::error::Problems;
 use crate::layer_scan::{Coverage, Place};
+use crate::limits::Limits;
 use crossbeam_channel::{Receiver, unbounded};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,6 +20,13 @@ pub struct Feed {
     pub packer: Packer<Box<dyn FnMut(Batch) -> Batch>>,
     hits: Rc<RefCell<Hits>>,
     results: Receiver<Found>,
+    queue: Queue,
+    /// What is wrong with archives in files.
+    pub problems: Problems,
+    /// What files that are packed have unpacked to, in bytes.
+    pub unpacked: u64,
+    /// Archives, or members of them, that were searched only as they are stored.
+    pub not_unpacked: u64,
 }
 
 impl Feed {
@@ -26,30 +34,40 @@ impl Feed {
     pub fn new(queue: &Queue) -> Feed {
         let (found, results) = unbounded::<Found>();
         let hits = Rc::new(RefCell::new(Hits::default()));
-        let (queue, answers, gathered) = (queue.clone(), results.clone(), hits.clone());
+        let (jobs, empty, answers, gathered) = (queue.jobs.clone(), queue.empty.clone(), results.clone(), hits.clone());
         let swap = move |batch: Batch| {
             // The queue ends only with the scan; a closed one means that a matcher panicked, and that ends the scan.
-            let _ = queue.jobs.send(Job { batch, found: found.clone() });
+            let _ = jobs.send(Job { batch, found: found.clone() });
             gather(&gathered, answers.try_iter());
-            queue.empty.try_recv().unwrap_or_default()
+            empty.try_recv().unwrap_or_default()
         };
-        Feed { packer: Packer::new(Box::new(swap)), hits, results }
+        let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(Box::new(swap));
+        Feed { packer, hits, results, queue: queue.clone(), problems: Problems::default(), unpacked: 0, not_unpacked: 0 }
+    }
+
+    /// How far to go.
+    pub fn limits(&self) -> &Limits {
+        &self.queue.limits
+    }
+
+    /// The scan is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.queue.stopped()
     }
 
     /// Sends a text that is no file.
     pub fn text(&mut self, entry: u32, place: Place, path: &[u8], text: &[u8]) {
-        let mut unused = ContentHasher::default();
         // Reading memory does not fail.
-        let _ = self.packer.file(entry, place, path, text.len() as u64, &mut &text[..], &mut unused);
+        let _ = self.packer.file(entry, place, path, text.len() as u64, &mut &text[..], None);
     }
 
     /// Waits for the last match.
     pub fn finish(mut self) -> Fed {
         self.packer.flush();
-        let (bytes_scanned, (nested, nested_bytes)) = (self.packer.scanned, self.packer.nested);
+        let coverage = Coverage { bytes_scanned: self.packer.scanned, not_unpacked: self.not_unpacked, ..Coverage::default() };
         drop(self.packer);
         gather(&self.hits, self.results.into_iter());
-        Fed { hits: self.hits.take(), coverage: Coverage { bytes_scanned, nested, nested_bytes, ..Coverage::default() } }
+        Fed { hits: self.hits.take(), coverage, problems: self.problems }
     }
 }
 
@@ -59,6 +77,8 @@ pub struct Fed {
     pub hits: Hits,
     /// What was searched.
     pub coverage: Coverage,
+    /// What could not be searched as what it is.
+    pub problems: Problems,
 }
 
 fn gather(hits: &RefCell<Hits>, batches: impl Iterator<Item = Found>) {

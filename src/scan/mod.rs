@@ -7,6 +7,7 @@ mod blob;
 mod document;
 mod feed;
 mod hits;
+mod nested;
 mod pump;
 mod unpack;
 mod walk;
