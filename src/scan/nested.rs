@@ -31,7 +31,7 @@ impl Feed {
         }
         let meter = Rc::new(RefCell::new(Meter { stored: 0, given: 0, over: None, failed: None }));
         let mut origin = Origin { inner: &mut start.chain(reader), hasher, meter: meter.clone() };
-        let mut opening = Opening { feed: self, entry, path, way: Vec::new(), meter: meter.clone() };
+        let mut opening = Opening { feed: self, entry, path, way: Vec::new(), depth: 0, meter: meter.clone() };
         let searched = opening.content(path, size, false, &mut origin);
         let drained = io::copy(&mut origin, &mut io::sink());
         let mut meter = meter.borrow_mut();
@@ -149,6 +149,8 @@ struct Opening<'a> {
     entry: u32,
     path: &'a [u8],
     way: Vec<Box<[u8]>>,
+    /// Archives and compressions that are around us.
+    depth: usize,
     meter: Rc<RefCell<Meter>>,
 }
 
@@ -160,7 +162,7 @@ impl Opening<'_> {
         let (taken, failed) = fill(&mut start, reader);
         let kind = Kind::sniff(&start[..taken]).filter(|_| failed.is_none());
         let mut reader = Cursor::new(&start[..taken]).chain(reader);
-        let deep = self.way.len() + usize::from(unpacked) > self.feed.limits().depth;
+        let deep = self.is_deep();
         match kind {
             Some(_) if deep => {
                 let message = format!("more than {} archives within each other (--max-depth); it was searched as it is", self.feed.limits().depth);
@@ -169,14 +171,14 @@ impl Opening<'_> {
             }
             Some(Kind::Packed(compression)) => {
                 let mut decoder = Decoder::new(&mut reader, compression);
-                self.packed(name, unpacked, &mut decoder)?;
+                self.packed(name, &mut decoder)?;
                 let (aside, _) = decoder.take_aside();
                 self.beside(HEADER, &mut &aside[..])?;
                 self.beside(REST, &mut decoder.into_rest())
             }
             Some(Kind::Zlib) => {
                 let mut decoder = flate2::read::ZlibDecoder::new(&mut reader);
-                self.packed(name, unpacked, &mut decoder)?;
+                self.packed(name, &mut decoder)?;
                 self.beside(REST, &mut decoder.into_inner())
             }
             Some(Kind::Archive(format)) => self.archive(format, &mut reader),
@@ -191,16 +193,13 @@ impl Opening<'_> {
         }
     }
 
-    fn packed(&mut self, name: &[u8], within: bool, decoder: &mut dyn Read) -> io::Result<()> {
+    fn packed(&mut self, name: &[u8], decoder: &mut dyn Read) -> io::Result<()> {
         let name = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
         let (limits, before) = (*self.feed.limits(), self.feed.unpacked);
         let mut metered = Metered { inner: decoder, meter: self.meter.clone(), limits, before, ended: false, flaw: None };
-        let depth = self.way.len();
-        if within {
-            self.way.push(name.into());
-        }
+        self.depth += 1;
         let searched = self.content(name, u64::MAX, true, &mut metered);
-        self.way.truncate(depth);
+        self.depth -= 1;
         if let Some(flaw) = metered.flaw {
             self.not_unpacked(&format!("it cannot be unpacked to its end: {flaw}"));
         }
@@ -208,7 +207,9 @@ impl Opening<'_> {
     }
 
     fn archive(&mut self, format: Format, reader: &mut dyn Read) -> io::Result<()> {
+        self.depth += 1;
         let walked = walk(format, reader, self);
+        self.depth -= 1;
         if let Err(e) = &walked
             && stop_in(e).is_none()
         {
@@ -244,6 +245,10 @@ impl Opening<'_> {
 
     fn place(&self) -> Place {
         if self.way.is_empty() { Place::Content } else { Place::Inner(self.way.as_slice().into()) }
+    }
+
+    fn is_deep(&self) -> bool {
+        self.depth >= self.feed.limits().depth
     }
 
     /// Something was searched only as it is stored.
@@ -283,9 +288,14 @@ impl Sink for Opening<'_> {
         self.way.push(part.as_bytes().into());
         let mut content = Cursor::new(first).chain(content);
         // What stands behind an archive may be another one.
-        let deep = self.way.len() > self.feed.limits().depth;
-        let searched =
-            if part == REST && !deep { self.content(b"", u64::MAX, false, &mut content) } else { self.leaf(b"", u64::MAX, false, &mut content) };
+        let searched = if part == REST && !self.is_deep() {
+            self.depth += 1;
+            let searched = self.content(b"", u64::MAX, false, &mut content);
+            self.depth -= 1;
+            searched
+        } else {
+            self.leaf(b"", u64::MAX, false, &mut content)
+        };
         self.way.pop();
         self.settle(searched)
     }

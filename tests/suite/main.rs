@@ -14,6 +14,7 @@ mod hostile;
 mod layouts;
 mod matrix;
 mod memory;
+mod nested;
 mod properties;
 mod raw;
 mod rules;
