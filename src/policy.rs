@@ -41,9 +41,10 @@ impl FailOn {
 }
 
 impl Verdict {
-    /// The verdict on the findings that are reported; `complete` says whether every byte was read that should have been.
-    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, complete: bool, fail_on: FailOn) -> Verdict {
-        let (mut any, mut failed) = (false, false);
+    /// The verdict on the findings that are reported, besides those that are `suppressed`; `complete` says whether every byte was read
+    /// that should have been.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, suppressed: u64, complete: bool, fail_on: FailOn) -> Verdict {
+        let (mut any, mut failed) = (suppressed > 0, false);
         for finding in findings {
             any = true;
             failed |= fail_on.fails(finding);
@@ -82,10 +83,15 @@ mod tests {
 
     #[test]
     fn an_incomplete_scan_is_never_clean() {
-        assert_eq!(Verdict::of([], true, FailOn::Any), Verdict::Clean);
-        assert_eq!(Verdict::of([], false, FailOn::Any), Verdict::Incomplete);
-        assert_eq!(Verdict::of([], false, FailOn::None), Verdict::Incomplete);
+        assert_eq!(Verdict::of([], 0, true, FailOn::Any), Verdict::Clean);
+        assert_eq!(Verdict::of([], 0, false, FailOn::Any), Verdict::Incomplete);
+        assert_eq!(Verdict::of([], 1, false, FailOn::None), Verdict::Incomplete);
         assert_eq!(Verdict::Incomplete.exit_code(7), 3);
         assert_eq!(Verdict::Found.exit_code(7), 7);
+    }
+
+    #[test]
+    fn what_a_comment_allows_is_let_pass_and_not_clean() {
+        assert_eq!(Verdict::of([], 1, true, FailOn::Any), Verdict::Passed);
     }
 }

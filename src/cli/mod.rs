@@ -1,5 +1,6 @@
 //! The command line: the only place that knows clap, stdout and the terminal. One file per command.
 
+mod explain;
 mod limits;
 mod progress;
 mod rules;
@@ -27,7 +28,7 @@ enum Command {
     /// Search saved images: every layer, config and history, also what later layers deleted
     #[command(after_help = EXIT_CODES)]
     Scan(Box<scan::Args>),
-    /// List, show and check rules
+    /// List, show, check and explain rules
     #[command(subcommand)]
     Rules(rules::Command),
     /// Print the JSON Schema of the JSON report

@@ -24,6 +24,8 @@ pub enum Command {
         #[arg(long, value_name = "PATH")]
         rules: Vec<PathBuf>,
     },
+    /// Say of a text why each candidate in it is reported or not
+    Explain(super::explain::Args),
     /// Compile rules and run their examples; without a path, the built-in ones
     Check {
         /// A rule file, or a directory of them
@@ -33,16 +35,23 @@ pub enum Command {
 
 /// Runs the command and returns the exit code.
 pub fn run(command: &Command) -> Result<u8> {
-    let with = |paths: &[PathBuf]| paths.iter().try_fold(RuleSet::builtin()?, |rules, path| rules.with_path(path));
+    let with = |paths: &[PathBuf]| rule_set(paths, &[]);
     match command {
         Command::List { rules } => list(&with(rules)?),
         Command::Show { id, rules } => match with(rules)?.get(id) {
             Some(rule) => show(rule),
             None => bail!("there is no rule {id}: `pentimento rules list` shows them"),
         },
+        Command::Explain(args) => super::explain::run(args),
         Command::Check { path } => return check(path.as_ref()),
     }
     .map(|()| 0)
+}
+
+/// The built-in rules with those of `paths`, without those of these ids.
+pub fn rule_set(paths: &[PathBuf], disabled: &[String]) -> Result<RuleSet> {
+    let rules = paths.iter().try_fold(RuleSet::builtin()?, |rules, path| rules.with_path(path))?;
+    Ok(disabled.iter().try_fold(rules, |rules, id| rules.without(id))?)
 }
 
 fn list(rules: &RuleSet) -> Result<()> {

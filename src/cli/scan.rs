@@ -11,7 +11,7 @@ use pentimento::image::Selection;
 use pentimento::image::platform::Platform;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Scanned, Style, View};
-use pentimento::rules::{Confidence, RuleSet};
+use pentimento::rules::Confidence;
 use pentimento::scan::Progress;
 use pentimento::source::Source;
 use pentimento::{finding, image, scan};
@@ -35,6 +35,9 @@ pub struct Args {
     /// Show the values of the secrets
     #[arg(long)]
     show_secrets: bool,
+    /// Show also what a comment on its line allows (`pentimento:allow`); it is counted in any case
+    #[arg(long)]
+    no_allow: bool,
     /// Leave out what is less sure
     #[arg(long, value_enum, default_value = "medium", value_name = "LEVEL")]
     min_confidence: ConfidenceArg,
@@ -69,14 +72,14 @@ pub struct Args {
     limits: LimitArgs,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FormatArg {
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
     Human,
     Json,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum ConfidenceArg {
+pub enum ConfidenceArg {
     Low,
     Medium,
     High,
@@ -90,6 +93,16 @@ enum FailOnArg {
     None,
 }
 
+impl From<ConfidenceArg> for Confidence {
+    fn from(arg: ConfidenceArg) -> Confidence {
+        match arg {
+            ConfidenceArg::Low => Confidence::Low,
+            ConfidenceArg::Medium => Confidence::Medium,
+            ConfidenceArg::High => Confidence::High,
+        }
+    }
+}
+
 /// Scans the targets, writes the report, and returns the exit code.
 pub fn run(args: &Args) -> Result<u8> {
     if matches!(args.exit_code, 2 | 3) {
@@ -101,7 +114,7 @@ pub fn run(args: &Args) -> Result<u8> {
     if let Some(output) = &args.output {
         check_output(output, &args.targets)?;
     }
-    let detector = Detector::new(rule_set(args)?)?;
+    let detector = Detector::new(super::rules::rule_set(&args.rules, &args.disable)?)?;
     let (mut scanned, mut failed) = (Vec::new(), Vec::new());
     let stop = stop::when(args.limits.timeout)?;
     for target in &args.targets {
@@ -119,12 +132,9 @@ pub fn run(args: &Args) -> Result<u8> {
         bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
     }
     let view = View {
-        min_confidence: match args.min_confidence {
-            ConfidenceArg::Low => Confidence::Low,
-            ConfidenceArg::Medium => Confidence::Medium,
-            ConfidenceArg::High => Confidence::High,
-        },
+        min_confidence: args.min_confidence.into(),
         show_secrets: args.show_secrets,
+        show_allowed: args.no_allow,
         allow_missing_layers: args.allow_missing_layers,
         fail_on: match args.fail_on {
             FailOnArg::Any => FailOn::Any,
@@ -170,17 +180,6 @@ fn check_output(output: &Path, targets: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn rule_set(args: &Args) -> Result<RuleSet> {
-    let mut rules = RuleSet::builtin()?;
-    for path in &args.rules {
-        rules = rules.with_path(path)?;
-    }
-    for id in &args.disable {
-        rules = rules.without(id)?;
-    }
-    Ok(rules)
 }
 
 /// One target: read, joined. An archive with neither image nor layer is an error; layers without an image (an archive that was cut

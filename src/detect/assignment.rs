@@ -241,21 +241,27 @@ fn element(bytes: &[u8], start: usize) -> Option<Assigned> {
     (!value.is_empty() && bytes[start + length..].starts_with(b"</")).then_some(Assigned { value, delimited: true, ends_line: true })
 }
 
-/// What is thought of `value`, assigned to `name`. `None`: it is no secret.
-pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> Option<Judged> {
-    let low = |reason| Some(Judged { confidence: Confidence::Low, reason });
-    if placeholder::is_reference(value) || placeholder::is_keyword(value) || is_location(value) || value.eq_ignore_ascii_case(name) {
-        return None;
+/// What is thought of `value`, assigned to `name`; or why it is no secret.
+pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> Result<Judged, &'static str> {
+    let low = |reason| Ok(Judged { confidence: Confidence::Low, reason });
+    if placeholder::is_reference(value) {
+        return Err("it refers to a value that is kept elsewhere, or stands for one");
+    }
+    if placeholder::is_keyword(value) || value.eq_ignore_ascii_case(name) {
+        return Err("a word that means no value");
+    }
+    if is_location(value) {
+        return Err("a path, a file's name or a URL: it says where something is");
     }
     // A quote closed a text, and the value is what a program puts between two of them.
     if value.starts_with(b"+") && value.ends_with(b"+") || value.starts_with(b" +") && value.ends_with(b"+ ") {
-        return None;
+        return Err("an expression between two texts of a program");
     }
     if value.iter().any(|b| *b < 0x20) || value.iter().filter(|b| **b == b' ').count() > 3 {
-        return None;
+        return Err("a sentence, or more than one line");
     }
     if !assigned.delimited && is_expression(value) || is_regex(value) {
-        return None;
+        return Err("an expression of a program, or a regex");
     }
     if placeholder::looks_invented(value).is_some() {
         return low("looks like a placeholder");
@@ -280,19 +286,16 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
         return low("the value reads like words");
     }
     if (letters && (digits || symbols) || value::is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
-        return Some(Judged {
-            confidence: Confidence::Medium,
-            reason: "its name says what it is, and the value does not look like a word",
-        });
+        return Ok(Judged { confidence: Confidence::Medium, reason: "its name says what it is, and the value does not look like a word" });
     }
     if is_unusual_word(name, value, assigned) {
-        return Some(Judged {
+        return Ok(Judged {
             confidence: Confidence::Medium,
             reason: "its name says that it is a password, and the value is no everyday word",
         });
     }
     if medium == Medium::Metadata && value.len() >= 4 {
-        return Some(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
+        return Ok(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
     }
     low("the value looks like a word or a number")
 }
@@ -385,7 +388,7 @@ mod tests {
         let name = name_around(bytes, at..at + word.len());
         let assigned = value_after(bytes, name.clone(), medium, false)?;
         let value = &bytes[assigned.value.clone()];
-        let judged = judge(&bytes[name], value, &assigned, medium)?;
+        let judged = judge(&bytes[name], value, &assigned, medium).ok()?;
         Some((String::from_utf8_lossy(value).into_owned(), judged.confidence))
     }
 

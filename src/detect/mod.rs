@@ -3,27 +3,32 @@
 //! Prefilter (where do literals and names stand?) → the rule in a bounded window → gates → validator → confidence with reasons →
 //! one winner where rules overlap. Everything is a function of the bytes, the path and the rules.
 
+mod allow;
 mod assignment;
 mod decode;
 mod entropy;
 pub mod examples;
+pub mod explain;
 mod near;
+mod nested;
 mod placeholder;
 mod prefilter;
 mod published;
 mod value;
+pub mod watch;
+mod winners;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
-use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Severity, Window};
+use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Window};
 use crate::secret::Secret;
-use decode::Decoded;
 use prefilter::{Prefilter, Target};
 use regex_automata::{Anchored, Input};
-use std::collections::HashSet;
 use std::ops::Range;
+use watch::{Refusal, Watch};
+use winners::specificity;
 
-/// How many bytes to the right of its begin a match may need.
-pub const RIGHT_CONTEXT: usize = MAX_AFTER + MAX_BEFORE;
+/// How many bytes to the right of its begin a match may need: its own, and the rest of its line.
+pub const RIGHT_CONTEXT: usize = MAX_AFTER + MAX_BEFORE + allow::REACH;
 /// How many bytes to the left of a match may matter: another one that begins there and reaches over it.
 pub const LEFT_CONTEXT: usize = RIGHT_CONTEXT;
 
@@ -102,6 +107,22 @@ pub struct Details {
     pub parts: Vec<Part>,
     /// What the value says about itself; never the value.
     pub facts: Vec<Fact>,
+    /// Its line says that it may stay (`pentimento:allow`).
+    pub allowed: bool,
+}
+
+impl Match {
+    /// True if its line says that it may stay.
+    pub fn is_allowed(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.allowed)
+    }
+
+    fn allow(&mut self) {
+        if !self.is_allowed() {
+            self.details.get_or_insert_default().allowed = true;
+            self.reasons.push("allowed by a comment on its line".into());
+        }
+    }
 }
 
 /// A part of a credential, beside the secret itself.
@@ -147,75 +168,40 @@ impl Detector {
     /// All matches whose secret begins in the text's own part, in the order of their offsets. Lines and columns are counted from
     /// the window's start. What is encoded in it is searched too; such a match stands where it is written.
     pub fn scan(&self, text: &Text) -> Vec<Match> {
-        let mut matches = self.plain(text);
-        self.encoded(text, DEEPEST, &mut matches);
+        self.watched(text, &mut ())
+    }
+
+    /// The same, and `watch` sees what is refused on the way.
+    pub fn watched<W: Watch>(&self, text: &Text, watch: &mut W) -> Vec<Match> {
+        let mut matches = self.plain(text, watch);
+        self.encoded(text, DEEPEST, &mut matches, watch);
         matches
     }
 
-    /// Adds matches in what is encoded in the text to those that were found in it, which are sorted by offset.
-    fn encoded(&self, text: &Text, depth: usize, matches: &mut Vec<Match>) {
-        let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
-        let told: HashSet<(usize, &Secret)> = matches.iter().map(|found| (found.rule, &found.secret)).collect();
-        let (mut added, mut beaten) = (Vec::new(), HashSet::new());
-        for part in decode::parts(text.bytes, text.medium == Medium::Binary) {
-            let mut found = self.within(text, &part, depth);
-            found.retain(|found| !told.contains(&(found.rule, &found.secret)));
-            let Some(surest) = found.iter().map(|found| found.confidence).max() else { continue };
-            let until = |end: usize| matches.partition_point(|other| other.offset < end as u64);
-            let covered = until(part.from.start)..until(part.from.end);
-            // What only a name said of the encoded text is said better by what it holds; anything else that was found there stays.
-            beaten.extend(covered.clone().filter(|at| named(&matches[*at]) && matches[*at].confidence <= surest));
-            if matches[covered].iter().all(named) {
-                added.extend(found);
-            }
-        }
-        if !added.is_empty() || !beaten.is_empty() {
-            let mut at = 0..;
-            matches.retain(|_| at.next().is_none_or(|at| !beaten.contains(&at)));
-            locate(text.bytes, &mut added);
-            matches.extend(added);
-            matches.sort_by_key(|found| found.offset);
-        }
-    }
-
-    /// The matches in what `part` of the text encodes, placed where they are written; those that begin in the text's own part.
-    fn within(&self, text: &Text, part: &Decoded, depth: usize) -> Vec<Match> {
-        let medium = if text.medium == Medium::Metadata { Medium::Metadata } else { Medium::Text };
-        let decoded = Text::whole(&part.text, b"", medium);
-        let mut found = self.plain(&decoded);
-        if depth > 1 {
-            self.encoded(&decoded, depth - 1, &mut found);
-        }
-        found.retain_mut(|found| {
-            let details = found.details.get_or_insert_default();
-            let inner = details.parts.iter().position(|part| part.name == ENCODED).map(|at| details.parts.remove(at).value);
-            let (start, length) = (found.offset as usize, inner.map_or(found.secret.len(), |inner| inner.len()));
-            let written = part.written(text.bytes, start..start + length);
-            details.codings.insert(0, part.coding.as_str());
-            details.parts.push(Part { name: ENCODED, value: Secret::new(&text.bytes[written.clone()], 0) });
-            found.offset = written.start as u64;
-            text.own.contains(&written.start)
-        });
-        found
-    }
-
     /// Matches in the text as it stands.
-    fn plain(&self, text: &Text) -> Vec<Match> {
+    fn plain<W: Watch>(&self, text: &Text, watch: &mut W) -> Vec<Match> {
         let mut found = Vec::new();
-        self.at_literals(text, &mut found);
-        self.in_files(text, &mut found);
+        self.at_literals(text, &mut found, watch);
+        self.in_files(text, &mut found, watch);
         for candidate in &mut found {
             if let Some(what) = published::what(&text.bytes[candidate.secret.clone()]) {
                 candidate.confidence = Confidence::Low;
                 candidate.reasons.push(format!("published: {what}").into());
             }
         }
-        let mut winners = self.winners(found);
+        let mut winners = self.winners(text, found, watch);
         winners.retain(|c| text.own.contains(&c.secret.start));
-        located(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]))
+        let mut matches = located(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]));
+        for found in &mut matches {
+            let start = found.offset as usize;
+            if allow::allows(text.bytes, start..start + found.secret.len(), &self.rules.rules()[found.rule].id) {
+                found.allow();
+            }
+        }
+        matches
     }
 
-    fn at_literals(&self, text: &Text, found: &mut Vec<Candidate>) {
+    fn at_literals<W: Watch>(&self, text: &Text, found: &mut Vec<Candidate>, watch: &mut W) {
         // Per rule, where its last match ended: literals within it are a part of it.
         let mut done: Vec<(usize, usize)> = Vec::new();
         let mut assignments_done = 0;
@@ -224,10 +210,10 @@ impl Detector {
             match target {
                 Target::Assignment => {
                     if span.start >= assignments_done {
-                        assignments_done = self.assignment(text, span, found);
+                        assignments_done = self.assignment(text, span, found, watch);
                     }
                 }
-                Target::Near(index) => self.near(text, index, span, found),
+                Target::Near(index) => self.near(text, index, span, found, watch),
                 Target::Rule(index) => {
                     let rule = &self.rules.rules()[index];
                     let Reach::Literals { files, window, .. } = &rule.reach else { continue };
@@ -237,9 +223,11 @@ impl Detector {
                     if done.iter().any(|(r, end)| *r == index && span.start < *end) {
                         continue;
                     }
-                    if let Some(end) = self.confirm(text, index, *window, span, found) {
+                    if let Some(end) = self.confirm(text, index, *window, span.clone(), found, watch) {
                         done.retain(|(r, _)| *r != index);
                         done.push((index, end));
+                    } else {
+                        watch.refused(index, text.bytes, span, Refusal::Form);
                     }
                 }
             }
@@ -247,7 +235,15 @@ impl Detector {
     }
 
     /// The regex of a rule around a literal. Returns where the match ended.
-    fn confirm(&self, text: &Text, index: usize, window: Window, literal: Range<usize>, found: &mut Vec<Candidate>) -> Option<usize> {
+    fn confirm<W: Watch>(
+        &self,
+        text: &Text,
+        index: usize,
+        window: Window,
+        literal: Range<usize>,
+        found: &mut Vec<Candidate>,
+        watch: &mut W,
+    ) -> Option<usize> {
         let rule = &self.rules.rules()[index];
         let regex = rule.regex()?;
         let end = (literal.start + window.after).min(text.bytes.len());
@@ -265,7 +261,7 @@ impl Detector {
             let whole = captures.get_match()?.range();
             if whole.start <= literal.start && whole.end >= literal.end {
                 let secret = rule.secret_span(&captures)?;
-                return self.judge(text, index, &whole, secret, found).then_some(whole.end);
+                return self.judge(text, index, &whole, secret, found, watch).then_some(whole.end);
             }
             left = left.checked_sub((whole.end - start).max(1))?;
             // One that ends in front of the literal is passed as a whole.
@@ -275,7 +271,7 @@ impl Detector {
     }
 
     /// Values of a rule's form behind a word of its service.
-    fn near(&self, text: &Text, index: usize, word: Range<usize>, found: &mut Vec<Candidate>) {
+    fn near<W: Watch>(&self, text: &Text, index: usize, word: Range<usize>, found: &mut Vec<Candidate>, watch: &mut W) {
         let rule = &self.rules.rules()[index];
         let (Reach::Near { longest, .. }, Some(regex)) = (&rule.reach, rule.regex()) else { return };
         if !near::stands(text.bytes, word.clone()) {
@@ -291,8 +287,11 @@ impl Detector {
             if value.start > word.end + near::REACH {
                 break;
             }
-            let Some(strong) = near::judge(text.bytes, word.clone(), value.clone()) else { continue };
-            if self.judge(text, index, &value, value.clone(), found)
+            let Some(strong) = near::judge(text.bytes, word.clone(), value.clone()) else {
+                watch.refused(index, text.bytes, value, Refusal::Near);
+                continue;
+            };
+            if self.judge(text, index, &value, value.clone(), found, watch)
                 && !(strong && text.medium != Medium::Binary)
                 && let Some(candidate) = found.last_mut()
             {
@@ -303,7 +302,7 @@ impl Detector {
     }
 
     /// Rules that are run over the whole of certain files.
-    fn in_files(&self, text: &Text, found: &mut Vec<Candidate>) {
+    fn in_files<W: Watch>(&self, text: &Text, found: &mut Vec<Candidate>, watch: &mut W) {
         for &index in &self.prefilter.file_rules(text.path) {
             let rule = &self.rules.rules()[index];
             let Reach::Files { whole, .. } = rule.reach else { continue };
@@ -318,14 +317,14 @@ impl Detector {
                 let Some(hit) = captures.get_match() else { break };
                 at = hit.end().max(hit.start() + 1);
                 if let Some(secret) = rule.secret_span(&captures) {
-                    self.judge(text, index, &hit.range(), secret, found);
+                    self.judge(text, index, &hit.range(), secret, found, watch);
                 }
             }
         }
     }
 
     /// An assignment whose name holds one of the name rules' words. Returns where the name ended.
-    fn assignment(&self, text: &Text, word: Range<usize>, found: &mut Vec<Candidate>) -> usize {
+    fn assignment<W: Watch>(&self, text: &Text, word: Range<usize>, found: &mut Vec<Candidate>, watch: &mut W) -> usize {
         let name = assignment::name_around(text.bytes, word);
         let end = name.end;
         let mut rules = self.prefilter.named_rules(&text.bytes[name.clone()], text.medium).peekable();
@@ -336,8 +335,19 @@ impl Detector {
             return end;
         };
         let value = &text.bytes[assigned.value.clone()];
-        let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
-        let Some(judged) = assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium) else { return end };
+        let mut refuse = |index, why| watch.refused(index, text.bytes, assigned.value.clone(), why);
+        let passes = |index: &usize| {
+            let failed = value::failed(&self.rules.rules()[*index].value, value);
+            failed.map(|gate| refuse(*index, Refusal::Gate(gate))).is_none()
+        };
+        let Some(index) = rules.find(passes) else { return end };
+        let judged = match assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium) {
+            Ok(judged) => judged,
+            Err(why) => {
+                watch.refused(index, text.bytes, assigned.value, Refusal::Assigned(why));
+                return end;
+            }
+        };
         let rule = &self.rules.rules()[index];
         let mut confidence = judged.confidence.min(rule.confidence);
         let mut reasons = vec![judged.reason.into()];
@@ -354,11 +364,34 @@ impl Detector {
     }
 
     /// Boundaries, gates, validator. Returns whether there is a candidate.
-    fn judge(&self, text: &Text, index: usize, whole: &Range<usize>, secret: Range<usize>, found: &mut Vec<Candidate>) -> bool {
+    fn judge<W: Watch>(
+        &self,
+        text: &Text,
+        index: usize,
+        whole: &Range<usize>,
+        secret: Range<usize>,
+        found: &mut Vec<Candidate>,
+        watch: &mut W,
+    ) -> bool {
+        match self.weigh(text, index, whole, secret.clone()) {
+            Ok(candidate) => found.push(candidate),
+            Err(why) => {
+                watch.refused(index, text.bytes, secret, why);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What a value is worth, or why it is none.
+    fn weigh(&self, text: &Text, index: usize, whole: &Range<usize>, secret: Range<usize>) -> Result<Candidate, Refusal> {
         let rule = &self.rules.rules()[index];
         let value = &text.bytes[secret.clone()];
-        if value.is_empty() || !value::passes(&rule.value, value) {
-            return false;
+        if value.is_empty() {
+            return Err(Refusal::Form);
+        }
+        if let Some(gate) = value::failed(&rule.value, value) {
+            return Err(Refusal::Gate(gate));
         }
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
         let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) > 0;
@@ -369,10 +402,10 @@ impl Detector {
         let clear = rule.public_prefix(value) >= 5 && rule.check.is_none() || matches!(outcome, Outcome::Valid(_));
         let stuck = !alone && clear && value.len() >= 24 && value::begins_alone(text.bytes, whole.start);
         if !alone && !stuck {
-            return false;
+            return Err(Refusal::Continues);
         }
         if placeholder::is_reference(value) {
-            return false;
+            return Err(Refusal::Reference);
         }
         let mut confidence = rule.confidence;
         let mut reasons = Vec::new();
@@ -389,7 +422,7 @@ impl Detector {
                 confidence = confidence.lowered();
                 reasons.push(reason.into());
             }
-            Outcome::Other => return false,
+            Outcome::Other => return Err(Refusal::Check),
             Outcome::Unknown => {}
         }
         let word = if has_form(rule) { None } else { placeholder::looks_like_word(value) };
@@ -399,46 +432,13 @@ impl Detector {
             confidence = Confidence::Low;
             reasons.push(reason.into());
         }
-        found.push(Candidate { rule: index, secret, confidence, reasons, facts });
-        true
-    }
-
-    /// Of candidates whose secrets overlap, the best: by confidence, then by how the rule was reached, then by severity.
-    fn winners(&self, mut found: Vec<Candidate>) -> Vec<Candidate> {
-        let rank = |c: &Candidate| {
-            let rule = &self.rules.rules()[c.rule];
-            (c.confidence, specificity(rule), rule.severity, std::cmp::Reverse(c.rule))
-        };
-        found.sort_by_key(|c| std::cmp::Reverse(rank(c)));
-        let mut winners: Vec<Candidate> = Vec::new();
-        // By begin, so that only neighbours need be looked at.
-        let mut taken: std::collections::BTreeMap<usize, usize> = std::collections::BTreeMap::new();
-        for candidate in found {
-            let overlaps = taken.range(..candidate.secret.end).next_back().is_some_and(|(_, end)| *end > candidate.secret.start);
-            if !overlaps {
-                taken.insert(candidate.secret.start, candidate.secret.end);
-                winners.push(candidate);
-            }
-        }
-        winners.sort_by_key(|c| c.secret.start);
-        winners
+        Ok(Candidate { rule: index, secret, confidence, reasons, facts })
     }
 }
 
 /// True for rules whose values are told by their form, or by a file that holds nothing else; the others take whatever stands there.
 fn has_form(rule: &Rule) -> bool {
     rule.check.is_some() || rule.value.entropy > 0.0 || rule.value.digits || matches!(rule.reach, Reach::Files { .. } | Reach::Near { .. })
-}
-
-/// A rule with a form of its own beats one that only knows the place, and that one beats a name.
-fn specificity(rule: &Rule) -> (u8, Severity) {
-    let reached = match &rule.reach {
-        Reach::Literals { files, .. } => 3 + u8::from(!files.is_empty()),
-        Reach::Near { .. } => 2,
-        Reach::Files { .. } => 1,
-        Reach::Names { .. } => 0,
-    };
-    (reached, rule.severity)
 }
 
 /// Matches of candidates, in the order of their offsets.

@@ -1,18 +1,27 @@
 //! Gates on a value, and whether it stands alone.
 
 use super::entropy::shannon;
+use super::watch::Gate;
 use crate::rules::ValueSpec;
 
-/// True if `value` has all that the rule requires of it.
-pub fn passes(spec: &ValueSpec, value: &[u8]) -> bool {
-    value.len() >= spec.min
-        && spec.max.is_none_or(|max| value.len() <= max)
-        && (!spec.digits || value.iter().any(u8::is_ascii_digit))
-        && (!spec.letters || value.iter().any(u8::is_ascii_alphabetic))
-        && (!spec.upper || value.iter().any(u8::is_ascii_uppercase))
-        && (!spec.lower || value.iter().any(u8::is_ascii_lowercase))
-        && (spec.changes <= 0.0 || changes(value) >= spec.changes)
-        && (spec.entropy <= 0.0 || shannon(value) >= spec.entropy)
+/// The first thing that the rule requires of a value and that `value` has not.
+pub fn failed(spec: &ValueSpec, value: &[u8]) -> Option<Gate> {
+    let lacks =
+        |name, wanted: bool, test: fn(&u8) -> bool| (wanted && !value.iter().any(test)).then_some(Gate { name, has: 0.0, wants: 1.0 });
+    let short = |name, has: f32, wants: f32| (has < wants).then_some(Gate { name, has, wants });
+    let length = value.len() as f32;
+    if value.len() < spec.min {
+        return Some(Gate { name: "min", has: length, wants: spec.min as f32 });
+    }
+    if let Some(max) = spec.max.filter(|max| value.len() > *max) {
+        return Some(Gate { name: "max", has: length, wants: max as f32 });
+    }
+    lacks("digits", spec.digits, u8::is_ascii_digit)
+        .or_else(|| lacks("letters", spec.letters, u8::is_ascii_alphabetic))
+        .or_else(|| lacks("upper", spec.upper, u8::is_ascii_uppercase))
+        .or_else(|| lacks("lower", spec.lower, u8::is_ascii_lowercase))
+        .or_else(|| if spec.changes > 0.0 { short("changes", changes(value), spec.changes) } else { None })
+        .or_else(|| if spec.entropy > 0.0 { short("entropy", shannon(value), spec.entropy) } else { None })
 }
 
 /// The share of neighbours that are of different kinds, of those that are letters and digits: 0.62 in random base62, 0.4 in random
@@ -74,9 +83,9 @@ mod tests {
     #[test]
     fn gates() {
         let spec = ValueSpec { min: 4, max: Some(8), digits: true, letters: true, entropy: 1.5, ..ValueSpec::default() };
-        assert!(passes(&spec, b"ab12"));
-        for bad in ["ab1", "abcd", "1234", "aaaaaaa1", "abcdefgh1"] {
-            assert!(!passes(&spec, bad.as_bytes()), "{bad}");
+        assert_eq!(failed(&spec, b"ab12"), None);
+        for (bad, gate) in [("ab1", "min"), ("abcd", "digits"), ("1234", "letters"), ("aaaaaaa1", "entropy"), ("abcdefgh1", "max")] {
+            assert_eq!(failed(&spec, bad.as_bytes()).map(|gate| gate.name), Some(gate), "{bad}");
         }
     }
 

@@ -361,8 +361,9 @@ impl OneImage<'_> {
 
 /// A value that stands in a file more than once is told once: where it is surest. By place among equals.
 pub fn surest_first(hits: &[FileHit]) -> impl Iterator<Item = &FileHit> {
-    let sure = |hit: &&FileHit| hit.found.confidence > Confidence::Low;
-    hits.iter().filter(sure).chain(hits.iter().filter(move |hit| !sure(hit)))
+    let kind = |hit: &FileHit| (hit.found.confidence == Confidence::Low, hit.found.is_allowed());
+    let kinds = [(false, false), (false, true), (true, false), (true, true)];
+    kinds.into_iter().flat_map(move |wanted| hits.iter().filter(move |hit| kind(hit) == wanted))
 }
 
 /// Per file with matches, the hard links to it in its layer.

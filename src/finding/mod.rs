@@ -114,6 +114,11 @@ impl Finding {
         matches!(self.state, State::File(Fate::Present) | State::Config { historic: false }) || !self.also_visible.is_empty()
     }
 
+    /// Its line says that it may stay (`pentimento:allow`).
+    pub fn is_allowed(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.allowed)
+    }
+
     /// Hidden in one engine and visible in another.
     pub fn is_doubtful(&self) -> bool {
         // Who holds a path twice in a layer is refused, or the last one wins.
@@ -196,18 +201,18 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
 /// What the texts of one image have told already: `container_config` and the like repeat the config.
 #[derive(Default)]
 struct Seen {
-    told: HashMap<(usize, Secret), (Confidence, bool)>,
+    told: HashMap<(usize, Secret, bool), (Confidence, bool)>,
 }
 
 impl Seen {
     /// Whether this was told already, as surely, and of a place that is as current.
     fn tells(&self, found: &Match, historic: bool) -> bool {
-        let told = self.told.get(&(found.rule, found.secret.clone()));
+        let told = self.told.get(&(found.rule, found.secret.clone(), found.is_allowed()));
         told.is_some_and(|(confidence, current)| *confidence >= found.confidence && (*current || historic))
     }
 
-    fn tell(&mut self, rule: usize, secret: &Secret, confidence: Confidence, historic: bool) {
-        let told = self.told.entry((rule, secret.clone())).or_insert((confidence, false));
+    fn tell(&mut self, rule: usize, secret: &Secret, allowed: bool, confidence: Confidence, historic: bool) {
+        let told = self.told.entry((rule, secret.clone(), allowed)).or_insert((confidence, false));
         *told = (confidence.max(told.0), told.1 || !historic);
     }
 }
@@ -225,14 +230,14 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
             let covered = Covered::of(known.iter());
             found.retain(|f| !covered.touch(f.offset, f.offset + f.secret.len() as u64));
             found.extend(known);
-            found.sort_by_key(|found| std::cmp::Reverse(found.confidence));
+            found.sort_by_key(|found| (std::cmp::Reverse(found.confidence), found.is_allowed()));
             let mut here = HashSet::new();
             for found in found {
                 let key = (found.rule, found.secret.clone());
                 if !here.insert(key) || repeats && seen.tells(&found, text.historic) {
                     continue;
                 }
-                seen.tell(found.rule, &found.secret, found.confidence, text.historic);
+                seen.tell(found.rule, &found.secret, found.is_allowed(), found.confidence, text.historic);
                 let location = Location::Metadata {
                     kind: text.kind,
                     blob: text.blob,
@@ -252,7 +257,7 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
 
 fn unreferenced(archive: &Archive, images: &Images, detector: &Detector, told: &[Finding]) -> Vec<Finding> {
     let mut seen = Seen::default();
-    told.iter().for_each(|finding| seen.tell(finding.rule, &finding.secret, finding.confidence, false));
+    told.iter().for_each(|finding| seen.tell(finding.rule, &finding.secret, finding.is_allowed(), finding.confidence, false));
     let mut findings = Vec::new();
     let plain = images.images.iter().any(|image| image.kind == crate::image::Kind::FileSystem);
     for &blob in images.unreferenced.iter().filter(|_| !plain) {

@@ -4,7 +4,7 @@ use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
     CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
-    SkippedEntry, Tool,
+    SkippedEntry, SuppressedEntry, Tool,
 };
 use crate::archive::{Archive, Content};
 use crate::error::{Code, Problem};
@@ -22,6 +22,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Why something is in the ledger of what was skipped.
 const NESTED: &str = "an archive within a file, or a member of one: its bytes were searched as they are, it was not unpacked";
+
+/// Why a finding is not listed.
+const ALLOWED: &str = "allow-comment";
 
 /// One target, scanned.
 pub struct Scanned {
@@ -62,6 +65,8 @@ pub struct View {
     pub min_confidence: Confidence,
     /// Values are shown.
     pub show_secrets: bool,
+    /// Findings that a comment on their line allows are reported like others.
+    pub show_allowed: bool,
     /// Which findings fail.
     pub fail_on: FailOn,
     /// Layers that are absent by design do not make the scan incomplete.
@@ -82,11 +87,13 @@ pub fn build(
         complete: true,
         images: Vec::new(),
         findings: Vec::new(),
+        suppressed: Vec::new(),
         notes: Vec::new(),
         problems: Vec::new(),
         coverage: CoverageEntry::default(),
     };
-    let shown = |finding: &&Finding| finding.confidence >= view.min_confidence;
+    let sure = |finding: &&Finding| finding.confidence >= view.min_confidence;
+    let shown = |finding: &&Finding| sure(finding) && (view.show_allowed || !finding.is_allowed());
     let mut groups: HashMap<&Secret, usize> = HashMap::new();
     for scanned in targets {
         for finding in &scanned.findings {
@@ -113,7 +120,11 @@ pub fn build(
         report.problems.push(ProblemEntry { code, message, source: target.clone(), image: None, layer: None, path: None });
     }
     report.complete = report.problems.is_empty();
-    let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), report.complete, view.fail_on);
+    let allowed = targets.iter().flat_map(|t| t.findings.iter().filter(sure).filter(|f| !shown(f))).count() as u64;
+    if allowed > 0 {
+        report.suppressed.push(SuppressedEntry { reason: ALLOWED.to_owned(), count: allowed });
+    }
+    let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), allowed, report.complete, view.fail_on);
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
         report = redact(report, targets.iter().flat_map(Scanned::secrets))?;

@@ -225,6 +225,11 @@ impl Page<'_> {
             );
             writeln!(self.out, "{}", self.paint(AnsiColor::White, true, &text))?;
         }
+        for suppressed in &report.suppressed {
+            let count = plural(suppressed.count as usize, "finding");
+            let text = format!("NOT shown: {count} with `pentimento:allow` in the image itself; --no-allow shows what it allows");
+            writeln!(self.out, "{}", self.paint(AnsiColor::Yellow, false, &text))?;
+        }
         let read = format!(
             "{}, {}, {}",
             plural(coverage.layers as usize, "layer"),

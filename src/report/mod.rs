@@ -27,6 +27,8 @@ pub struct Report {
     pub images: Vec<ImageEntry>,
     /// The findings, worst first.
     pub findings: Vec<FindingEntry>,
+    /// Findings that are not listed, by reason.
+    pub suppressed: Vec<SuppressedEntry>,
     /// What is worth knowing and left nothing unread.
     pub notes: Vec<ProblemEntry>,
     /// What makes the scan incomplete.
@@ -234,6 +236,15 @@ pub struct ProblemEntry {
     pub layer: Option<usize>,
     /// Path in the layer.
     pub path: Option<String>,
+}
+
+/// See [`Report::suppressed`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SuppressedEntry {
+    /// `allow-comment`: a comment in the image says that they may stay.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// What was read.

@@ -22,8 +22,8 @@ pub struct Hits {
 struct Kept {
     /// Two matches may have one place: an attribute may be there twice.
     by_place: BTreeMap<(u32, Place, u64, usize, Secret), Match>,
-    /// Where a value was first seen in a file.
-    first: HashMap<(u32, Place, usize, Secret), u64>,
+    /// Where a value was first seen in a file: allowed there, or not.
+    first: HashMap<(u32, Place, usize, Secret, bool), u64>,
     left_out: u64,
 }
 
@@ -56,7 +56,7 @@ impl Hits {
 
 impl Kept {
     fn add(&mut self, entry: u32, place: Place, found: Match) {
-        let value = (entry, place.clone(), found.rule, found.secret.clone());
+        let value = (entry, place.clone(), found.rule, found.secret.clone(), found.is_allowed());
         let offset = found.offset;
         // Names come many at a time: the same value is there once for each.
         let each = place == Place::Name;
@@ -73,7 +73,8 @@ impl Kept {
         if self.by_place.len() > MOST
             && let Some(((entry, place, ..), last)) = self.by_place.pop_last()
         {
-            self.first.remove(&(entry, place, last.rule, last.secret));
+            let allowed = last.is_allowed();
+            self.first.remove(&(entry, place, last.rule, last.secret, allowed));
             self.left_out += 1;
         }
     }

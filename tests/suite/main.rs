@@ -4,11 +4,13 @@
 
 mod support;
 
+mod allow;
 mod canonical;
 mod command;
 mod detection;
 mod documents;
 mod engines;
+mod explain;
 mod fates;
 mod hostile;
 mod layouts;
