@@ -3,11 +3,13 @@
 //! A [`LayerScan`] knows nothing of the image that the layer belongs to. Per entry it costs at most 68 bytes and the name.
 
 use crate::detect::Match;
-use crate::digest::ContentHash;
+use crate::digest::{ContentHash, FileDigests};
 use crate::error::Problem;
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::path::{common, compare, is_below};
+use crate::packages::Packages;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One entry of the layer's tar, understood.
@@ -115,6 +117,10 @@ pub struct LayerScan {
     by_path: Vec<u32>,
     /// Matches, in the order of entry, place and offset.
     pub hits: Vec<FileHit>,
+    /// Of files with matches, what package managers know them by.
+    pub digests: HashMap<u32, FileDigests>,
+    /// What package managers say of files.
+    pub packages: Packages,
     /// What was wrong with the layer's bytes.
     pub problems: Vec<Problem>,
     /// What was read.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "error",
     "limits",
     "text",
@@ -15,6 +15,7 @@ const ORDER: [&str; 19] = [
     "rules",
     "layer",
     "nested",
+    "packages",
     "detect",
     "layer_scan",
     "content",

@@ -4,7 +4,7 @@
 //! that whatever begins in its part is found there just as in the whole file ([`LEFT_CONTEXT`], [`RIGHT_CONTEXT`]).
 
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
-use crate::digest::ContentHasher;
+use crate::digest::{ContentHasher, FileDigests};
 use crate::layer_scan::Place;
 use crate::limits::PATH_MAX;
 use std::io::{self, Read};
@@ -35,6 +35,15 @@ pub struct Piece {
     medium: Medium,
 }
 
+/// What was found in a batch.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Entry, place in it, match.
+    pub matches: Vec<(u32, Place, Match)>,
+    /// The digests of files that are whole in the batch, and in which something was found.
+    pub digests: Vec<(u32, FileDigests)>,
+}
+
 /// Pieces and their bytes.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -45,8 +54,8 @@ pub struct Batch {
 
 impl Batch {
     /// Searches all pieces; offsets, lines and columns of the result count from the start of the file.
-    pub fn search(&self, detector: &Detector) -> Vec<(u32, Place, Match)> {
-        let mut all = Vec::new();
+    pub fn search(&self, detector: &Detector) -> Found {
+        let mut all = Found::default();
         for piece in &self.pieces {
             let text = Text {
                 bytes: &self.bytes[piece.window.clone()],
@@ -55,11 +64,15 @@ impl Batch {
                 whole: piece.whole,
                 medium: piece.medium,
             };
-            for mut found in detector.scan(&text) {
+            let matches = detector.scan(&text);
+            if piece.whole && piece.place == Place::Content && !matches.is_empty() {
+                all.digests.push((piece.entry, FileDigests::of(text.bytes)));
+            }
+            for mut found in matches {
                 found.offset += piece.offset;
                 found.column += if found.line == 1 { piece.line_began } else { 0 };
                 found.line += piece.lines_before;
-                all.push((piece.entry, piece.place.clone(), found));
+                all.matches.push((piece.entry, piece.place.clone(), found));
             }
         }
         all
@@ -93,7 +106,7 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
     }
 
     /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
-    /// it is packed too, and all of it has gone through `hasher`.
+    /// it is packed too, and all of it has gone through `hasher`, which computes digests of what is in more than one batch.
     pub fn file(
         &mut self,
         entry: u32,
@@ -138,6 +151,9 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
                 piece.own.end = end;
                 self.push(&piece, path);
                 return read.map(drop);
+            }
+            if let Some(hasher) = hasher.as_mut().filter(|_| piece.whole) {
+                hasher.with_digests(&self.batch.bytes[piece.window.clone()]);
             }
             // There may be more: this window owns all but the right context, and the next begins with what it needs of this one.
             piece.whole = false;
@@ -224,7 +240,7 @@ mod tests {
     fn search(files: &[Vec<u8>], capacity: usize) -> Vec<(u32, u64, u64, u64)> {
         let (detector, mut found) = (detector(), Vec::new());
         let mut take = |batch: Batch| {
-            found.extend(batch.search(&detector).into_iter().map(|(e, _, m)| (e, m.offset, m.line, m.column)));
+            found.extend(batch.search(&detector).matches.into_iter().map(|(e, _, m)| (e, m.offset, m.line, m.column)));
             Batch::default()
         };
         let mut packer = Packer::with_capacity(capacity, &mut take);

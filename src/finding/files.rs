@@ -212,6 +212,7 @@ impl OneImage<'_> {
             for hit in surest_first(&scan.hits) {
                 let (rule, secret) = (hit.found.rule, &hit.found.secret);
                 let in_content = hit.place.in_content();
+                let public: Option<Arc<str>> = self.archive.publisher(scan, hit).map(Arc::from);
                 let links = same.and_then(|same| same.get(&hit.entry)).into_iter().flatten().map(|entry| (home, *entry));
                 let lower = lower.get(&(home, hit.entry)).into_iter().flatten().copied();
                 let others = links.chain(lower).filter(|_| in_content);
@@ -237,6 +238,7 @@ impl OneImage<'_> {
                     finding.also_visible = visible_copies(&copies, scan.entry(entry).content.filter(|_| in_content), &path);
                     finding.rewritten_in = life.rewritten_in;
                     finding.engine_dependent = life.engine_dependent;
+                    finding.public = public.clone();
                     findings.push(finding);
                 }
             }
@@ -254,7 +256,9 @@ impl OneImage<'_> {
             // An attribute does not follow the content: it is where it is until the path is written again.
             (Place::Xattr(_), _) => self.follow(life.without_rewrites(), (layer, entry), hit, followed),
             // The file that an artifact's blob is.
-            (Place::Content | Place::Inner(_), Fate::Hidden) if self.artifact && self.layers[layer].is_some_and(|(_, scan)| scan.path(entry).is_empty()) => {
+            (Place::Content | Place::Inner(_), Fate::Hidden)
+                if self.artifact && self.layers[layer].is_some_and(|(_, scan)| scan.path(entry).is_empty()) =>
+            {
                 Life { fate: Fate::Present, ..hidden }
             }
             (Place::Content | Place::Inner(_), _) => self.follow(life.clone(), (layer, entry), hit, followed),

@@ -46,6 +46,8 @@ pub struct Finding {
     pub also_visible: Vec<Arc<[u8]>>,
     /// Why engines disagree about the fate.
     pub engine_dependent: Option<&'static str>,
+    /// What published it: a package that has the file.
+    pub public: Option<Arc<str>>,
 }
 
 /// Where a finding is.
@@ -193,6 +195,7 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
         rewritten_in: Vec::new(),
         also_visible: Vec::new(),
         engine_dependent: None,
+        public: None,
     }
 }
 
@@ -354,9 +357,7 @@ fn sort(findings: &mut [Finding], rules: &RuleSet) {
     fn key<'a>(f: &'a Finding, rules: &'a RuleSet) -> impl Ord + 'a {
         let rule = &rules.rules()[f.rule];
         let place = match &f.location {
-            Location::File { layer, path, at, inner, .. } => {
-                (0, layer.unwrap_or(usize::MAX), begin(path), begin_of_way(inner), at.offset)
-            }
+            Location::File { layer, path, at, inner, .. } => (0, layer.unwrap_or(usize::MAX), begin(path), begin_of_way(inner), at.offset),
             Location::Metadata { kind, pointer, at, step, .. } => {
                 (1 + *kind as usize, step.unwrap_or(0), pointer.as_bytes(), Vec::new(), at.offset)
             }

@@ -78,12 +78,7 @@ mod tests {
             member("short.txt/", "odd"),
             member("#1/20", "a-name-of-bsd.txt\0\0\0bsd"),
         ];
-        let wanted = [
-            ("debian-binary", "2.0\n"),
-            ("another-one-of-these.txt", "long"),
-            ("short.txt", "odd"),
-            ("a-name-of-bsd.txt", "bsd"),
-        ];
+        let wanted = [("debian-binary", "2.0\n"), ("another-one-of-these.txt", "long"), ("short.txt", "odd"), ("a-name-of-bsd.txt", "bsd")];
         assert_eq!(members(Format::Ar, text.concat().as_bytes()), wanted.map(|(n, c)| (n.to_owned(), c.to_owned())));
     }
 

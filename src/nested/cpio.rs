@@ -9,12 +9,14 @@ const MOST_NAME: u64 = 64 << 10;
 
 /// Whether an archive begins here.
 pub fn begins(start: &[u8]) -> bool {
-    let digits = |n: usize, hex: bool| start.len() >= n && start[6..n].iter().all(|b| if hex { b.is_ascii_hexdigit() } else { b.is_ascii_digit() });
-    start.starts_with(b"07070") && match start.get(5) {
-        Some(b'1' | b'2') => digits(110, true),
-        Some(b'7') => digits(76, false),
-        _ => false,
-    }
+    let digits =
+        |n: usize, hex: bool| start.len() >= n && start[6..n].iter().all(|b| if hex { b.is_ascii_hexdigit() } else { b.is_ascii_digit() });
+    start.starts_with(b"07070")
+        && match start.get(5) {
+            Some(b'1' | b'2') => digits(110, true),
+            Some(b'7') => digits(76, false),
+            _ => false,
+        }
 }
 
 /// What a header says of its member.

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn what_stands_between_members_is_told_in_one_piece() {
-        let zip = [local("a", 0, 0, b"text", 4, true), b"PK\x03\x04 no header, and PK alone ".repeat(9000), local("b", 0, 0, b"x", 1, true)];
+        let zip =
+            [local("a", 0, 0, b"text", 4, true), b"PK\x03\x04 no header, and PK alone ".repeat(9000), local("b", 0, 0, b"x", 1, true)];
         let mut told = super::super::tests::Told::default();
         walk(&mut &zip.concat()[..], &mut told).expect("memory");
         let between: Vec<u8> = told.0.iter().filter(|(name, _)| name == HEADER).flat_map(|(_, text)| text.clone()).collect();

@@ -2,27 +2,35 @@
 
 use super::hits::Hits;
 use super::{Job, Queue};
-use crate::content::{Batch, Packer};
-use crate::detect::Match;
+use crate::content::{Batch, Found, Packer};
+use crate::digest::FileDigests;
 use crate::error::Problems;
 use crate::layer_scan::{Coverage, Place};
 use crate::limits::Limits;
+use crate::packages::Packages;
 use crossbeam_channel::{Receiver, unbounded};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Matches of a batch: entry, place in it, match.
-pub type Found = Vec<(u32, Place, Match)>;
+/// What came back from the matchers.
+#[derive(Default)]
+struct Gathered {
+    hits: Hits,
+    digests: HashMap<u32, FileDigests>,
+}
 
 /// Packs the files of one layer and gathers their matches.
 pub struct Feed {
     /// What is packed here is searched.
     pub packer: Packer<Box<dyn FnMut(Batch) -> Batch>>,
-    hits: Rc<RefCell<Hits>>,
+    gathered: Rc<RefCell<Gathered>>,
     results: Receiver<Found>,
     queue: Queue,
     /// What is wrong with archives in files.
     pub problems: Problems,
+    /// What package managers say of files.
+    pub packages: Packages,
     /// What files that are packed have unpacked to, in bytes.
     pub unpacked: u64,
     /// Archives, or members of them, that were searched only as they are stored.
@@ -33,16 +41,17 @@ impl Feed {
     /// A feed of this queue.
     pub fn new(queue: &Queue) -> Feed {
         let (found, results) = unbounded::<Found>();
-        let hits = Rc::new(RefCell::new(Hits::default()));
-        let (jobs, empty, answers, gathered) = (queue.jobs.clone(), queue.empty.clone(), results.clone(), hits.clone());
+        let gathered = Rc::new(RefCell::new(Gathered::default()));
+        let (jobs, empty, answers, gathering) = (queue.jobs.clone(), queue.empty.clone(), results.clone(), gathered.clone());
         let swap = move |batch: Batch| {
             // The queue ends only with the scan; a closed one means that a matcher panicked, and that ends the scan.
             let _ = jobs.send(Job { batch, found: found.clone() });
-            gather(&gathered, answers.try_iter());
+            gather(&gathering, answers.try_iter());
             empty.try_recv().unwrap_or_default()
         };
         let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(Box::new(swap));
-        Feed { packer, hits, results, queue: queue.clone(), problems: Problems::default(), unpacked: 0, not_unpacked: 0 }
+        let (problems, packages) = (Problems::default(), Packages::default());
+        Feed { packer, gathered, results, queue: queue.clone(), problems, packages, unpacked: 0, not_unpacked: 0 }
     }
 
     /// How far to go.
@@ -53,6 +62,11 @@ impl Feed {
     /// The scan is to end.
     pub fn is_stopped(&self) -> bool {
         self.queue.stopped()
+    }
+
+    /// Keeps the digests of a file, for the case that something is found in it.
+    pub fn digests(&mut self, entry: u32, digests: Option<FileDigests>) {
+        self.gathered.borrow_mut().digests.extend(digests.map(|digests| (entry, digests)));
     }
 
     /// Sends a text that is no file.
@@ -66,8 +80,9 @@ impl Feed {
         self.packer.flush();
         let coverage = Coverage { bytes_scanned: self.packer.scanned, not_unpacked: self.not_unpacked, ..Coverage::default() };
         drop(self.packer);
-        gather(&self.hits, self.results.into_iter());
-        Fed { hits: self.hits.take(), coverage, problems: self.problems }
+        gather(&self.gathered, self.results.into_iter());
+        let Gathered { hits, digests } = self.gathered.take();
+        Fed { hits, digests, coverage, problems: self.problems, packages: self.packages }
     }
 }
 
@@ -75,13 +90,20 @@ impl Feed {
 pub struct Fed {
     /// The matches.
     pub hits: Hits,
+    /// Digests of files: of all in which something was found, and of some others.
+    pub digests: HashMap<u32, FileDigests>,
+    /// What package managers say of files.
+    pub packages: Packages,
     /// What was searched.
     pub coverage: Coverage,
     /// What could not be searched as what it is.
     pub problems: Problems,
 }
 
-fn gather(hits: &RefCell<Hits>, batches: impl Iterator<Item = Found>) {
-    let mut hits = hits.borrow_mut();
-    batches.flatten().for_each(|(entry, place, found)| hits.add(entry, place, found));
+fn gather(gathered: &RefCell<Gathered>, batches: impl Iterator<Item = Found>) {
+    let mut gathered = gathered.borrow_mut();
+    for found in batches {
+        gathered.digests.extend(found.digests);
+        found.matches.into_iter().for_each(|(entry, place, found)| gathered.hits.add(entry, place, found));
+    }
 }

@@ -1,5 +1,6 @@
 //! One file, searched: as it is, or, if it is an archive or packed, what is in it.
 
+use super::blob::Keeping;
 use super::feed::Feed;
 use super::unpack::{Stop, stop_in};
 use crate::digest::ContentHasher;
@@ -8,6 +9,7 @@ use crate::layer::decoder::Decoder;
 use crate::layer_scan::Place;
 use crate::limits::Limits;
 use crate::nested::{Format, HEADER, Kind, REST, Sink, walk};
+use crate::packages::List;
 use std::cell::RefCell;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
@@ -19,21 +21,33 @@ impl Feed {
     /// Searches the file of an entry. `size` is what `reader` is expected to give (a guess is enough). Fails where `reader` does; what
     /// is wrong with archives in the file is a problem, and their bytes are searched as they are.
     pub fn file(&mut self, entry: u32, path: &[u8], size: u64, reader: &mut dyn Read, hasher: &mut ContentHasher) -> io::Result<()> {
+        let Some(list) = List::of(path) else { return self.contents(entry, path, size, reader, hasher) };
+        let mut reader = Keeping::new(reader, List::MOST);
+        let searched = self.contents(entry, path, size, &mut reader, hasher);
+        self.packages.read(list, path, &reader.kept);
+        searched
+    }
+
+    fn contents(&mut self, entry: u32, path: &[u8], size: u64, reader: &mut dyn Read, hasher: &mut ContentHasher) -> io::Result<()> {
         let mut start = [0; Kind::SNIFFED];
         let (taken, failed) = fill(&mut start, reader);
         let start = &start[..taken];
         if failed.is_none() && Kind::sniff(start).is_none() {
-            return self.packer.file(entry, Place::Content, path, size, &mut start.chain(reader), Some(hasher));
+            let searched = self.packer.file(entry, Place::Content, path, size, &mut start.chain(reader), Some(hasher));
+            self.digests(entry, hasher.digests());
+            return searched;
         }
         if let Some(e) = failed {
             self.packer.file(entry, Place::Content, path, size, &mut &start[..], Some(hasher))?;
             return Err(e);
         }
+        hasher.with_digests(b"");
         let meter = Rc::new(RefCell::new(Meter { stored: 0, given: 0, over: None, failed: None }));
-        let mut origin = Origin { inner: &mut start.chain(reader), hasher, meter: meter.clone() };
+        let mut origin = Origin { inner: &mut start.chain(reader), hasher: &mut *hasher, meter: meter.clone() };
         let mut opening = Opening { feed: self, entry, path, way: Vec::new(), depth: 0, meter: meter.clone() };
         let searched = opening.content(path, size, false, &mut origin);
         let drained = io::copy(&mut origin, &mut io::sink());
+        self.digests(entry, hasher.digests());
         let mut meter = meter.borrow_mut();
         self.unpacked += meter.given;
         if let Some(over) = meter.over.take() {
@@ -165,7 +179,8 @@ impl Opening<'_> {
         let deep = self.is_deep();
         match kind {
             Some(_) if deep => {
-                let message = format!("more than {} archives within each other (--max-depth); it was searched as it is", self.feed.limits().depth);
+                let message =
+                    format!("more than {} archives within each other (--max-depth); it was searched as it is", self.feed.limits().depth);
                 self.feed.problems.push(Problem::at(Code::LimitReached, self.path, message));
                 self.leaf(name, size, unpacked, &mut reader)
             }

@@ -10,6 +10,7 @@ use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
 use crate::text::{cut, exact};
+use std::collections::HashSet;
 use std::io::{self, BufReader, Cursor, Read};
 use std::rc::Rc;
 
@@ -269,11 +270,16 @@ impl LayerWalk {
             fed.hits.merge(other.hits);
             fed.coverage += other.coverage;
             fed.problems.append(other.problems);
+            fed.digests.extend(other.digests);
+            fed.packages.merge(&other.packages);
         }
         scan.coverage += fed.coverage;
         let (mut hits, problem) = fed.hits.finish();
         hits.iter_mut().filter(|hit| hit.place == Place::Name).for_each(|hit| LayerWalk::settle(&scan, hit));
         scan.hits = hits;
+        let matched: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
+        fed.digests.retain(|entry, _| matched.contains(entry));
+        (scan.digests, scan.packages) = (fed.digests, fed.packages);
         problems.append(fed.problems);
         problems.extend(problem);
         scan.problems = problems.finish();
