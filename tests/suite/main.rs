@@ -17,6 +17,7 @@ mod layouts;
 mod matrix;
 mod memory;
 mod nested;
+mod origin;
 mod properties;
 mod raw;
 mod rules;
