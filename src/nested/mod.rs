@@ -6,6 +6,7 @@
 
 mod ar;
 mod cpio;
+pub mod git;
 mod rpm;
 mod tar;
 mod zip;
@@ -46,6 +47,8 @@ pub enum Format {
     Cpio,
     /// An rpm package.
     Rpm,
+    /// A pack of git's objects.
+    GitPack,
 }
 
 impl Kind {
@@ -58,6 +61,7 @@ impl Kind {
             [b'P', b'K', 3, 4, ..] => Some(Kind::Archive(Format::Zip)),
             _ if start.starts_with(ar::MAGIC) => Some(Kind::Archive(Format::Ar)),
             _ if cpio::begins(start) => Some(Kind::Archive(Format::Cpio)),
+            _ if start.starts_with(git::MAGIC) => Some(Kind::Archive(Format::GitPack)),
             _ if start.starts_with(rpm::MAGIC) => Some(Kind::Archive(Format::Rpm)),
             _ if start.starts_with(b"7z\xbc\xaf\x27\x1c") => Some(Kind::Sealed("7z")),
             _ if start.starts_with(b"Rar!\x1a\x07") => Some(Kind::Sealed("rar")),
@@ -92,8 +96,14 @@ pub trait Sink {
     /// What is no member's content, under one of the names [`HEADER`] and [`REST`].
     fn beside(&mut self, part: &'static str, content: &mut dyn Read) -> io::Result<()>;
 
+    /// An object of git.
+    fn object(&mut self, kind: git::Kind, id: git::Id, content: &[u8]) -> io::Result<()>;
+
     /// Something is wrong with the archive.
     fn flaw(&mut self, what: &str);
+
+    /// A limit was reached: something was not unpacked that could have been.
+    fn limit(&mut self, what: &str);
 }
 
 /// Walks the archive that `reader` gives from its first byte to its last. Fails where `reader` or `sink` do, and where the archive is
@@ -105,6 +115,7 @@ pub fn walk(format: Format, reader: &mut dyn Read, sink: &mut dyn Sink) -> io::R
         Format::Ar => ar::walk(reader, sink),
         Format::Cpio => cpio::walk(reader, sink),
         Format::Rpm => rpm::walk(reader, sink),
+        Format::GitPack => git::walk(reader, sink),
     }
 }
 
@@ -155,8 +166,17 @@ mod tests {
             self.member(part.as_bytes(), 0, content)
         }
 
+        fn object(&mut self, _: git::Kind, id: git::Id, content: &[u8]) -> io::Result<()> {
+            self.0.push((crate::digest::hex(&id), content.to_vec()));
+            Ok(())
+        }
+
         fn flaw(&mut self, what: &str) {
             self.0.push(("flaw".to_owned(), what.as_bytes().to_vec()));
+        }
+
+        fn limit(&mut self, what: &str) {
+            self.flaw(what);
         }
     }
 

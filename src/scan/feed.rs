@@ -1,5 +1,6 @@
 //! What stands between a walker and the matchers: files go out in batches, matches come back.
 
+use super::history::History;
 use super::hits::Hits;
 use super::{Job, Queue};
 use crate::content::{Batch, Found, Packer};
@@ -31,6 +32,8 @@ pub struct Feed {
     pub problems: Problems,
     /// What package managers say of files.
     pub packages: Packages,
+    /// Commits and trees of git that came by.
+    pub history: History,
     /// What files that are packed have unpacked to, in bytes.
     pub unpacked: u64,
     /// Archives, or members of them, that were searched only as they are stored.
@@ -50,8 +53,8 @@ impl Feed {
             empty.try_recv().unwrap_or_default()
         };
         let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(Box::new(swap));
-        let (problems, packages) = (Problems::default(), Packages::default());
-        Feed { packer, gathered, results, queue: queue.clone(), problems, packages, unpacked: 0, not_unpacked: 0 }
+        let (problems, packages, history) = (Problems::default(), Packages::default(), History::default());
+        Feed { packer, gathered, results, queue: queue.clone(), problems, packages, history, unpacked: 0, not_unpacked: 0 }
     }
 
     /// How far to go.
@@ -82,7 +85,7 @@ impl Feed {
         drop(self.packer);
         gather(&self.gathered, self.results.into_iter());
         let Gathered { hits, digests } = self.gathered.take();
-        Fed { hits, digests, coverage, problems: self.problems, packages: self.packages }
+        Fed { hits, digests, coverage, problems: self.problems, packages: self.packages, history: self.history }
     }
 }
 
@@ -94,6 +97,8 @@ pub struct Fed {
     pub digests: HashMap<u32, FileDigests>,
     /// What package managers say of files.
     pub packages: Packages,
+    /// Commits and trees of git.
+    pub history: History,
     /// What was searched.
     pub coverage: Coverage,
     /// What could not be searched as what it is.

@@ -6,6 +6,7 @@
 mod blob;
 mod document;
 mod feed;
+mod history;
 mod hits;
 mod nested;
 mod pump;

@@ -3,12 +3,12 @@
 use super::blob::Keeping;
 use super::feed::Feed;
 use super::unpack::{Stop, stop_in};
-use crate::digest::ContentHasher;
+use crate::digest::{ContentHasher, hex};
 use crate::error::{Code, Problem};
 use crate::layer::decoder::Decoder;
 use crate::layer_scan::Place;
 use crate::limits::Limits;
-use crate::nested::{Format, HEADER, Kind, REST, Sink, walk};
+use crate::nested::{Format, HEADER, Kind, REST, Sink, git, walk};
 use crate::packages::List;
 use std::cell::RefCell;
 use std::io::{self, Cursor, Read};
@@ -44,7 +44,7 @@ impl Feed {
         hasher.with_digests(b"");
         let meter = Rc::new(RefCell::new(Meter { stored: 0, given: 0, over: None, failed: None }));
         let mut origin = Origin { inner: &mut start.chain(reader), hasher: &mut *hasher, meter: meter.clone() };
-        let mut opening = Opening { feed: self, entry, path, way: Vec::new(), depth: 0, meter: meter.clone() };
+        let mut opening = Opening { feed: self, entry, path, way: Vec::new(), depth: 0, unpacks: false, meter: meter.clone() };
         let searched = opening.content(path, size, false, &mut origin);
         let drained = io::copy(&mut origin, &mut io::sink());
         self.digests(entry, hasher.digests());
@@ -165,6 +165,8 @@ struct Opening<'a> {
     way: Vec<Box<[u8]>>,
     /// Archives and compressions that are around us.
     depth: usize,
+    /// The members of the archive that we are in were packed, each for itself.
+    unpacks: bool,
     meter: Rc<RefCell<Meter>>,
 }
 
@@ -201,6 +203,7 @@ impl Opening<'_> {
                 self.not_unpacked(&format!("{format} is not unpacked"));
                 self.leaf(name, size, unpacked, &mut reader)
             }
+            None if unpacked && git::loose(&start[..taken]).is_some() => self.loose(name, &mut reader),
             None => {
                 self.leaf(name, size, unpacked, &mut reader)?;
                 failed.map_or(Ok(()), Err)
@@ -208,10 +211,19 @@ impl Opening<'_> {
         }
     }
 
+    /// An object of git that is a file of its own.
+    fn loose(&mut self, name: &[u8], reader: &mut dyn Read) -> io::Result<()> {
+        let mut object = Vec::new();
+        reader.take(git::MOST_OBJECT as u64).read_to_end(&mut object)?;
+        match git::loose(&object).filter(|_| object.len() < git::MOST_OBJECT) {
+            Some((kind, header)) => git::tell(kind, &object[header..], self),
+            None => self.leaf(name, u64::MAX, true, &mut object.chain(reader)),
+        }
+    }
+
     fn packed(&mut self, name: &[u8], decoder: &mut dyn Read) -> io::Result<()> {
         let name = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
-        let (limits, before) = (*self.feed.limits(), self.feed.unpacked);
-        let mut metered = Metered { inner: decoder, meter: self.meter.clone(), limits, before, ended: false, flaw: None };
+        let mut metered = self.metered(decoder);
         self.depth += 1;
         let searched = self.content(name, u64::MAX, true, &mut metered);
         self.depth -= 1;
@@ -222,9 +234,11 @@ impl Opening<'_> {
     }
 
     fn archive(&mut self, format: Format, reader: &mut dyn Read) -> io::Result<()> {
+        let around = std::mem::replace(&mut self.unpacks, matches!(format, Format::Zip | Format::GitPack));
         self.depth += 1;
         let walked = walk(format, reader, self);
         self.depth -= 1;
+        self.unpacks = around;
         if let Err(e) = &walked
             && stop_in(e).is_none()
         {
@@ -232,6 +246,11 @@ impl Opening<'_> {
         }
         self.settle(walked)?;
         self.beside(REST, reader)
+    }
+
+    fn metered<'b>(&self, inner: &'b mut dyn Read) -> Metered<'b> {
+        let (limits, before) = (*self.feed.limits(), self.feed.unpacked);
+        Metered { inner, meter: self.meter.clone(), limits, before, ended: false, flaw: None }
     }
 
     /// What went wrong in a part does not end the whole, unless the file itself cannot be read or enough was unpacked.
@@ -279,7 +298,10 @@ impl Sink for Opening<'_> {
             self.way.push(name[..name.len().min(self.feed.limits().name)].into());
         }
         let depth = self.way.len();
-        let searched = self.content(name, size, false, content);
+        let searched = match self.unpacks {
+            true => self.content(name, size, false, &mut self.metered(content)),
+            false => self.content(name, size, false, content),
+        };
         self.way.truncate(depth - usize::from(!name.is_empty()));
         if let Err(e) = &searched {
             self.not_unpacked(&format!("a member is damaged: {e}"));
@@ -315,7 +337,19 @@ impl Sink for Opening<'_> {
         self.settle(searched)
     }
 
+    fn object(&mut self, kind: git::Kind, id: git::Id, content: &[u8]) -> io::Result<()> {
+        self.feed.history.add(kind, id, content);
+        match kind {
+            git::Kind::Tree => git::names(content, self),
+            _ => self.member(hex(&id).as_bytes(), content.len() as u64, &mut &content[..]),
+        }
+    }
+
     fn flaw(&mut self, what: &str) {
         self.not_unpacked(what);
+    }
+
+    fn limit(&mut self, what: &str) {
+        self.feed.problems.push(Problem::at(Code::LimitReached, self.path, what.to_owned()));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Queue;
 use super::feed::{Fed, Feed};
+use super::history::History;
 use super::unpack::{BesideBytes, Count, Stop, failure, stop_in, unpack};
 use crate::digest::{ContentHasher, TallyReader};
 use crate::error::{Code, Problem, Problems};
@@ -272,10 +273,12 @@ impl LayerWalk {
             fed.problems.append(other.problems);
             fed.digests.extend(other.digests);
             fed.packages.merge(&other.packages);
+            fed.history.merge(other.history);
         }
         scan.coverage += fed.coverage;
         let (mut hits, problem) = fed.hits.finish();
         hits.iter_mut().filter(|hit| hit.place == Place::Name).for_each(|hit| LayerWalk::settle(&scan, hit));
+        in_repositories(&mut hits, &fed.history);
         scan.hits = hits;
         let matched: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
         fed.digests.retain(|entry, _| matched.contains(entry));
@@ -286,6 +289,19 @@ impl LayerWalk {
         scan.finish();
         scan
     }
+}
+
+/// Tells of what was found in git's objects where it stood; of the versions of a file that hold the same secret, one.
+fn in_repositories(hits: &mut Vec<FileHit>, history: &History) {
+    let mut told = HashSet::new();
+    hits.retain_mut(|hit| {
+        let Place::Inner(way) = &hit.place else { return true };
+        let Some((at, place)) = way.iter().enumerate().find_map(|(at, step)| Some((at, history.place(step)?))) else { return true };
+        let path: Box<[u8]> = place.splitn(2, |b| *b == b':').nth(1).unwrap_or_default().into();
+        let new = told.insert((hit.entry, hit.found.rule, hit.found.secret.clone(), path));
+        hit.place = Place::Inner(way.iter().enumerate().map(|(n, step)| if n == at { place.clone() } else { step.clone() }).collect());
+        new
+    });
 }
 
 /// Whether there are bytes to search behind a header.

@@ -115,3 +115,27 @@ fn a_layer_that_ends_within_an_archive_is_incomplete() {
     let (code, said) = report(&image, &[]);
     assert_eq!((code, codes(&said).contains(&"truncated")), (3, true), "{:?}", codes(&said));
 }
+
+/// A loose object of git: its path below `.git`, its name, and its bytes.
+fn loose(kind: &str, content: &[u8]) -> (String, [u8; 20], Vec<u8>) {
+    let object = [format!("{kind} {}\0", content.len()).as_bytes(), content].concat();
+    let id: [u8; 20] = <sha1::Sha1 as sha1::Digest>::digest(&object).into();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut zlib, &object).expect("memory");
+    let name = pentimento::digest::hex(&id);
+    (format!("srv/.git/objects/{}/{}", &name[..2], &name[2..]), id, zlib.finish().expect("memory"))
+}
+
+#[test]
+fn what_a_repository_remembers_is_found_with_commit_and_path() {
+    let secret = token("committed");
+    let blob = loose("blob", format!("TOKEN={secret}\n").as_bytes());
+    let config = loose("tree", &[b"100644 .env\0", &blob.1[..]].concat());
+    let root = loose("tree", &[b"40000 config\0", &config.1[..]].concat());
+    let tree = pentimento::digest::hex(&root.1);
+    let commit = loose("commit", format!("tree {tree}\nauthor a <a@b> 1 +0000\n\nfirst\n").as_bytes());
+    let place = format!("{}:config/.env", &pentimento::digest::hex(&commit.1)[..12]);
+    let image = TestImage::new().layer([&blob, &config, &root, &commit].map(|(path, _, bytes)| put(path, bytes)));
+    let (_, report) = report(&image, &[]);
+    assert_eq!(found(&report), [(secret, json!([place]))]);
+}

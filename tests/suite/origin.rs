@@ -51,8 +51,7 @@ fn files_as_their_package_has_them_are_counted_and_shown_when_asked_for() {
 #[test]
 fn nothing_but_published_files_is_clean() {
     let text = format!("token = {}\n", token("only")).into_bytes();
-    let image = TestImage::new()
-        .layer([put("usr/share/x", &text), put("var/lib/dpkg/info/x.md5sums", sums(&[("usr/share/x", &text)]))]);
+    let image = TestImage::new().layer([put("usr/share/x", &text), put("var/lib/dpkg/info/x.md5sums", sums(&[("usr/share/x", &text)]))]);
     let run = run_with(["scan", "-"], &image.docker_save());
     assert_eq!(run.code, 0);
     assert!(run.stdout.contains("NOT shown: 1 finding") && run.stdout.contains("verdict: clean"), "{}", run.stdout);

@@ -1,0 +1,87 @@
+//! Commits and trees of git, as far as they came by: where in a repository a blob stood.
+
+use crate::digest::hex;
+use crate::nested::git::{Id, Kind, entries, tree_of};
+use crate::text::exact;
+use std::collections::HashMap;
+
+/// The most entries of trees that are kept of one layer.
+const MOST: usize = 500_000;
+/// The deepest directory.
+const DEEPEST: usize = 100;
+/// Digits of a commit's name that are told.
+const DIGITS: usize = 12;
+
+/// What is known of the history of repositories.
+#[derive(Default)]
+pub struct History {
+    /// Of a blob or tree, the tree that it is in (the last that came by: packs have the newest first) and its name there.
+    within: HashMap<Id, (Id, Box<[u8]>)>,
+    /// Of a tree, the commit whose root it is.
+    roots: HashMap<Id, Id>,
+}
+
+impl History {
+    /// Takes note of a commit or tree.
+    pub fn add(&mut self, kind: Kind, id: Id, content: &[u8]) {
+        match kind {
+            Kind::Commit => self.roots.extend(tree_of(content).map(|tree| (tree, id))),
+            Kind::Tree => {
+                for (name, child) in entries(content) {
+                    if self.within.len() < MOST || self.within.contains_key(&child) {
+                        self.within.insert(child, (id, name.into()));
+                    }
+                }
+            }
+            Kind::Blob | Kind::Tag => {}
+        }
+    }
+
+    /// Adds what another walk came by.
+    pub fn merge(&mut self, other: History) {
+        self.within.extend(other.within.into_iter().take(MOST.saturating_sub(self.within.len())));
+        self.roots.extend(other.roots);
+    }
+
+    /// Where a blob stood, as git takes it: the beginning of a commit's name, a colon, and a path.
+    pub fn place(&self, blob: &[u8]) -> Option<Box<[u8]>> {
+        let mut id: Id = unhex(blob)?;
+        let mut names: Vec<String> = Vec::new();
+        while names.len() < DEEPEST {
+            if let Some(commit) = self.roots.get(&id).filter(|_| !names.is_empty()) {
+                names.reverse();
+                return Some(format!("{}:{}", &hex(commit)[..DIGITS], names.join("/")).into_bytes().into());
+            }
+            let (tree, name) = self.within.get(&id)?;
+            names.push(exact(name));
+            id = *tree;
+        }
+        None
+    }
+}
+
+fn unhex(text: &[u8]) -> Option<Id> {
+    let mut id = [0; 20];
+    for (byte, pair) in id.iter_mut().zip(text.get(..40).filter(|_| text.len() == 40)?.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_is_placed_by_its_commit_and_path() {
+        let mut history = History::default();
+        history.add(Kind::Tree, [3; 20], &[&b"100644 .env\0"[..], &[4; 20]].concat());
+        history.add(Kind::Tree, [2; 20], &[&b"40000 config\0"[..], &[3; 20]].concat());
+        history.add(Kind::Commit, [1; 20], format!("tree {}\n", "02".repeat(20)).as_bytes());
+        assert_eq!(history.place("04".repeat(20).as_bytes()).as_deref(), Some(&b"010101010101:config/.env"[..]));
+        assert_eq!(history.place("05".repeat(20).as_bytes()), None);
+        // A tree within itself.
+        history.add(Kind::Tree, [6; 20], &[&b"40000 x\0"[..], &[6; 20]].concat());
+        assert_eq!(history.place("06".repeat(20).as_bytes()), None);
+    }
+}
