@@ -51,7 +51,15 @@ pub fn run(command: &Command) -> Result<u8> {
 /// The built-in rules with those of `paths`, without those of these ids.
 pub fn rule_set(paths: &[PathBuf], disabled: &[String]) -> Result<RuleSet> {
     let rules = paths.iter().try_fold(RuleSet::builtin()?, |rules, path| rules.with_path(path))?;
+    tell(&rules);
     Ok(disabled.iter().try_fold(rules, |rules, id| rules.without(id))?)
+}
+
+/// Says on standard error what of imported rule files cannot be honoured.
+fn tell(rules: &RuleSet) {
+    for remark in rules.remarks() {
+        eprintln!("pentimento: {}", sanitise(remark));
+    }
 }
 
 fn list(rules: &RuleSet) -> Result<()> {
@@ -73,6 +81,8 @@ fn show(rule: &Rule) -> Result<()> {
                 writeln!(text, "  in       {}", globs(files))?;
             }
         }
+        Reach::Anywhere { keywords } if keywords.is_empty() => writeln!(text, "  in       every text")?,
+        Reach::Anywhere { keywords } => writeln!(text, "  with     {}", sanitise(&keywords.join(", ")))?,
         Reach::Files { files, .. } => writeln!(text, "  in       {}", globs(files))?,
         Reach::Near { words, .. } => writeln!(text, "  behind   {}", words.join(", "))?,
         Reach::Names { names, .. } => writeln!(text, "  names    {}", names.iter().map(|n| &n.words[..]).collect::<Vec<_>>().join(", "))?,
@@ -103,9 +113,10 @@ fn globs(files: &[globset::GlobMatcher]) -> String {
 
 fn check(path: Option<&PathBuf>) -> Result<u8> {
     let rules = match path {
-        Some(path) => RuleSet::from_texts(&pentimento::rules::read_rule_files(path)?)?,
+        Some(path) => RuleSet::from_path(path)?,
         None => RuleSet::builtin()?,
     };
+    tell(&rules);
     let count = rules.rules().len();
     let failures = examples::check(rules)?;
     let mut text = String::new();
