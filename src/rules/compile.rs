@@ -39,6 +39,10 @@ pub struct Rule {
     pub value: ValueSpec,
     /// Offline validator.
     pub check: Option<Check>,
+    /// Its name (RULES.md).
+    pub check_name: Option<String>,
+    /// The forms that the regex was made from, if it was.
+    pub forms: Vec<String>,
     /// The match may not continue a longer word.
     pub boundary: bool,
     /// It came from the rule file of another tool.
@@ -150,6 +154,21 @@ impl Rule {
         secret.or_else(|| captures.get_match().map(|m| m.span())).map(|span| span.range())
     }
 
+    /// Which group of the regex is the secret: a number, `first`, `last`, or `secret` for the one of that name, or all.
+    pub fn group(&self) -> String {
+        match self.group {
+            Group::Named => "secret".to_owned(),
+            Group::Number(number) => number.to_string(),
+            Group::First => "first".to_owned(),
+            Group::Last => "last".to_owned(),
+        }
+    }
+
+    /// How many exceptions it has.
+    pub fn exceptions(&self) -> usize {
+        self.exceptions.len()
+    }
+
     /// True if the rule is meant for a file of this path, as far as its `path` says.
     pub fn fits_path(&self, path: &[u8]) -> bool {
         self.path.as_ref().is_none_or(|regex| regex.is_match(path))
@@ -183,10 +202,10 @@ impl Rule {
 
 /// All rules of one file, whatever tool it was written for, and what of it cannot be honoured. The error names file, rule, line and
 /// column.
-pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(Vec<Rule>, Vec<String>), Error> {
+pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(Vec<Rule>, import::Remarks), Error> {
     match import::read(file, text, load)? {
         Some(imported) => import::compile(file, imported),
-        None => Ok((own_file(file, text)?, Vec::new())),
+        None => Ok((own_file(file, text)?, import::Remarks::default())),
     }
 }
 
@@ -291,6 +310,8 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
         reach,
         value: spec.value,
         check,
+        check_name: spec.check.map(Spanned::into_inner),
+        forms: spec.form.into_iter().map(Spanned::into_inner).collect(),
         boundary: spec.boundary,
         imported: false,
         revoke: spec.revoke,

@@ -110,11 +110,13 @@ impl RuleSet {
 
     fn with(self, files: &[(String, String)], load: import::Load) -> Result<RuleSet, Error> {
         let (mut rules, mut remarks) = (self.rules, self.remarks);
+        let mut said = import::Remarks::default();
         for (name, text) in files {
-            let (more, said) = compile::rule_file(name, text, load)?;
+            let (more, of_file) = compile::rule_file(name, text, load)?;
             rules.extend(more);
-            remarks.extend(said);
+            said.add(name, of_file);
         }
+        remarks.extend(said.sentences());
         RuleSet::of(rules, remarks)
     }
 

@@ -67,7 +67,7 @@ rules:
       - 'acme: "{}"'
     negative_examples: [{ no: text }, 'acme: "aaaaaaaaaaaaaaaa"']
     pattern_requirements:
-      min_digits: 1
+      min_digits: 3
       ignore_if_contains: [sample]
     references: [https://docs.acme.example/]
     validation: { type: Http, content: { request: { url: 'https://{{ TOKEN }}' } } }
@@ -134,12 +134,12 @@ fn what_cannot_be_honoured_is_said_once() {
     let dir = temporary();
     let rules = file(dir.path(), "gitleaks.toml", GITLEAKS.as_bytes());
     let stderr = run(["rules", "list", "--rules", &rules]).stderr;
-    for word in ["useDefault", "rule acme-line: `commits`", "rule acme-around: left out: it looks around", "rule acme-file: left out"] {
+    for word in ["useDefault", "acme-line: `commits`", "acme-around: left out: it looks around", "acme-file: left out"] {
         assert_eq!(stderr.matches(word).count(), 1, "{word}: {stderr}");
     }
     let rules = file(dir.path(), "kf.yml", KINGFISHER.as_bytes());
     let stderr = run_with(["scan", "-", "--rules", &rules], &TestImage::new().layer([put("a", "b")]).docker_save()).stderr;
-    for word in ["`validation` and `revocation`", "rule kf.acme.3: left out: it looks around"] {
+    for word in ["`validation` and `revocation`", "kf.acme.3: left out: it looks around"] {
         assert_eq!(stderr.matches(word).count(), 1, "{word}: {stderr}");
     }
 }
@@ -180,17 +180,20 @@ fn rules_of_nosey_parker_and_kingfisher() {
     let key = value();
     let rules = file(dir.path(), "kf.yml", KINGFISHER.replace("{}", &key).as_bytes());
     assert_eq!(found(&rules, "a.txt", &format!("the ACME\n  key is {key}\n")), pair("kf.acme.1", &key));
-    assert_eq!(found(&rules, "a.txt", "acme key: abcdefghijklmnop"), []);
+    assert_eq!(found(&rules, "a.txt", "acme key: abcd1fghijk2mnop"), []);
     assert_eq!(found(&rules, "a.txt", &format!("acme key: sample{}", &key[6..])), []);
     assert_eq!(found(&rules, "a.txt", "acmeuser bob pass 7f3k9x2m5q8w"), pair("np.acme.1", "7f3k9x2m5q8w"));
     assert_eq!(found(&rules, "a.txt", "acmeid-304958"), []);
     let checked = run(["rules", "check", &rules]);
     assert_eq!((checked.code, checked.stdout.trim()), (0, "2 rules, 0 failures"), "{}", checked.stderr);
-    // A directory has rule files of all kinds, and other YAML.
+    // A directory has rule files of all kinds, and other YAML; of what several files ask for, one sentence is enough.
+    file(dir.path(), "more.yml", KINGFISHER.replace(".acme.", ".more.").as_bytes());
     file(dir.path(), "other.yaml", b"a: b\n");
     file(dir.path(), "gitleaks.toml", GITLEAKS.as_bytes());
     let all = run(["rules", "list", "--rules", &dir.path().display().to_string()]);
     assert!(all.stdout.contains("kf.acme.1") && all.stdout.contains("acme-line"), "{}", all.stderr);
+    assert_eq!(all.stderr.matches("`validation`").count(), 1, "{}", all.stderr);
+    assert!(all.stderr.contains("2 files (") && all.stderr.contains("3 rules (acme-around, kf.acme.3, kf.more.3)"), "{}", all.stderr);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::rules::spec::{Example, Group, RuleSpec, ValueSpec};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+/// The most characters of one kind that are asked for.
+const MOST_OF_A_KIND: usize = 64;
+
 #[derive(Debug, Deserialize)]
 struct File {
     #[serde(default)]
@@ -128,18 +131,22 @@ fn rule(entry: &RuleEntry, remarks: &mut Remarks) -> Result<RuleSpec, String> {
     Ok(spec)
 }
 
+/// What is asked of the characters of a secret: a value with fewer of a kind is an exception.
 fn require(spec: &mut RuleSpec, requirements: &Requirements, id: &str, remarks: &mut Remarks) {
-    let Requirements { min_digits, min_uppercase, min_lowercase, min_special_chars, .. } = *requirements;
-    (spec.value.digits, spec.value.upper, spec.value.lower) = (min_digits > 0, min_uppercase > 0, min_lowercase > 0);
-    if [min_digits, min_uppercase, min_lowercase, min_special_chars].iter().any(|least| *least > 1) {
-        remarks.of_rule(id, "`pattern_requirements`: more than one character of a kind is asked for, and one is enough");
-    }
-    if min_special_chars > 0 {
-        let special = match requirements.special_chars.as_deref() {
-            Some(chars) if chars.is_ascii() => chars.bytes().map(|b| format!(r"\x{b:02x}")).collect(),
-            _ => "[:punct:]".to_owned(),
-        };
-        spec.allow.push(ExceptionSpec { regexes: vec![format!("^[^{special}]*$")], ..ExceptionSpec::default() });
+    let special = match requirements.special_chars.as_deref() {
+        Some(chars) if chars.is_ascii() && !chars.is_empty() => chars.bytes().map(|b| format!(r"\x{b:02x}")).collect(),
+        _ => "[:punct:]".to_owned(),
+    };
+    let kinds = [
+        ("0-9", requirements.min_digits),
+        ("A-Z", requirements.min_uppercase),
+        ("a-z", requirements.min_lowercase),
+        (&special, requirements.min_special_chars),
+    ];
+    for (kind, least) in kinds.into_iter().filter(|(_, least)| *least > 0) {
+        let most = least.min(MOST_OF_A_KIND) - 1;
+        spec.allow
+            .push(ExceptionSpec { regexes: vec![format!("^[^{kind}]*(?:[{kind}][^{kind}]*){{0,{most}}}$")], ..ExceptionSpec::default() });
     }
     if !requirements.ignore_if_contains.is_empty() {
         spec.allow.push(ExceptionSpec { words: requirements.ignore_if_contains.clone(), ..ExceptionSpec::default() });

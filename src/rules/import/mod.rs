@@ -19,7 +19,7 @@ use toml::Spanned;
 /// Finds the file that a rule file extends: its own name and what it says there give a name and a text.
 pub type Load<'a> = &'a dyn Fn(&str, &str) -> Option<(String, String)>;
 
-/// How many rules a remark names.
+/// How many files and rules a remark names.
 const NAMED: usize = 5;
 
 /// A rule of another tool, in our terms.
@@ -36,9 +36,16 @@ pub struct Imported {
     remarks: Remarks,
 }
 
-/// What cannot be honoured, and the rules that ask for it.
-#[derive(Default)]
-struct Remarks(BTreeMap<String, Vec<String>>);
+/// What cannot be honoured, and where it is asked for.
+#[derive(Debug, Default)]
+pub struct Remarks(BTreeMap<String, Asked>);
+
+/// The files and the rules that ask for something.
+#[derive(Debug, Default)]
+struct Asked {
+    files: Vec<String>,
+    rules: Vec<String>,
+}
 
 impl Remarks {
     /// About the whole file.
@@ -47,19 +54,35 @@ impl Remarks {
     }
 
     fn of_rule(&mut self, id: &str, what: impl Into<String>) {
-        self.0.entry(what.into()).or_default().push(id.to_owned());
+        self.0.entry(what.into()).or_default().rules.push(id.to_owned());
     }
 
-    fn sentences(self, file: &str) -> Vec<String> {
-        let sentence = |(what, ids): (String, Vec<String>)| match ids.len() {
-            0 => format!("{file}: {what}"),
-            1 => format!("{file}: rule {}: {what}", ids[0]),
-            count => {
-                let more = if count > NAMED { ", …" } else { "" };
-                format!("{file}: {count} rules ({}{more}): {what}", ids[..count.min(NAMED)].join(", "))
-            }
-        };
-        self.0.into_iter().map(sentence).collect()
+    /// Adds what is to be said of `file`.
+    pub fn add(&mut self, file: &str, other: Remarks) {
+        for (what, asked) in other.0 {
+            let own = self.0.entry(what).or_default();
+            own.files.push(file.to_owned());
+            own.rules.extend(asked.rules);
+        }
+    }
+
+    /// A sentence for each thing.
+    pub fn sentences(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().map(|(what, Asked { files, rules })| {
+            let files = few(&files, "files");
+            if rules.is_empty() { format!("{files}: {what}") } else { format!("{files}: {}: {what}", few(&rules, "rules")) }
+        })
+    }
+}
+
+/// The name of one, or the number of several and the names of the first.
+fn few(names: &[String], plural: &str) -> String {
+    match names {
+        [one] => one.clone(),
+        _ => {
+            let more = if names.len() > NAMED { ", …" } else { "" };
+            format!("{} {plural} ({}{more})", names.len(), names[..names.len().min(NAMED)].join(", "))
+        }
     }
 }
 
@@ -77,7 +100,7 @@ pub fn is_yaml(text: &str) -> bool {
 }
 
 /// Rules that can be run, and what of the file cannot be honoured.
-pub fn compile(file: &str, imported: Imported) -> Result<(Vec<Rule>, Vec<String>), Error> {
+pub fn compile(file: &str, imported: Imported) -> Result<(Vec<Rule>, Remarks), Error> {
     let provider = compile::stem(file);
     let (mut rules, mut remarks) = (Vec::new(), imported.remarks);
     for draft in imported.drafts {
@@ -88,7 +111,7 @@ pub fn compile(file: &str, imported: Imported) -> Result<(Vec<Rule>, Vec<String>
             Err(e) => return Err(e),
         }
     }
-    Ok((rules, remarks.sentences(file)))
+    Ok((rules, remarks))
 }
 
 /// What all formats have in common: a name, a regex in the syntax of another tool, and keywords (none: those that the regex has). The
