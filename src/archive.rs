@@ -8,7 +8,8 @@ use crate::error::{Code, Problem};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::compression::Compression;
 use crate::layer::path::{clean, link_target};
-use crate::layer_scan::LayerScan;
+use crate::layer_scan::{FileHit, LayerScan};
+use crate::packages::Packages;
 
 /// One member with content, scanned.
 #[derive(Debug)]
@@ -101,6 +102,8 @@ pub struct Archive {
     pub packing: Vec<Compression>,
     /// What was not done.
     pub omissions: Omissions,
+    /// What package managers say of files, in whatever layer.
+    packages: Packages,
     /// Blobs by their digest.
     by_digest: Vec<u32>,
 }
@@ -123,7 +126,19 @@ impl Archive {
         blobs.sort_by_key(|blob| blob.member);
         let mut by_digest: Vec<u32> = (0..blobs.len() as u32).collect();
         by_digest.sort_by(|a, b| blobs[*a as usize].stored.cmp(&blobs[*b as usize].stored).then(a.cmp(b)));
-        Archive { members, blobs, problems, packing: Vec::new(), omissions, by_digest }
+        let mut packages = Packages::default();
+        packages.merge(&members.packages);
+        for blob in &mut blobs {
+            if let Content::Layer(layer) = &mut blob.content {
+                packages.merge(&std::mem::take(&mut layer.scan.packages));
+            }
+        }
+        Archive { members, blobs, problems, packing: Vec::new(), omissions, packages, by_digest }
+    }
+
+    /// The package that has the file of a match as it is, if the match is in the content: then it is published.
+    pub fn publisher(&self, scan: &LayerScan, hit: &FileHit) -> Option<&str> {
+        self.packages.owner(scan.digests.get(&hit.entry).filter(|_| hit.place.in_content())?)
     }
 
     /// The name of the member that a blob is.

@@ -1,5 +1,7 @@
-//! Digests: SHA-256 as OCI uses it, BLAKE3 for "same content".
+//! Digests: SHA-256 as OCI uses it, BLAKE3 for "same content", and those of package managers.
 
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::fmt;
@@ -90,22 +92,64 @@ pub fn hex(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash([u8; 16]);
 
-/// Computes a [`ContentHash`] piece by piece.
+/// Computes a [`ContentHash`] piece by piece, and on demand the digests that package managers use.
 #[derive(Default)]
-pub struct ContentHasher(blake3::Hasher);
+pub struct ContentHasher {
+    content: blake3::Hasher,
+    digests: Option<Box<(Md5, Sha1, Sha256)>>,
+}
 
 impl ContentHasher {
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.content.update(bytes);
+        if let Some(digests) = &mut self.digests {
+            digests.0.update(bytes);
+            digests.1.update(bytes);
+            digests.2.update(bytes);
+        }
+    }
+
+    /// Computes the digests, too. `before` is what was added so far.
+    pub fn with_digests(&mut self, before: &[u8]) {
+        let digests = (Md5::new_with_prefix(before), Sha1::new_with_prefix(before), Sha256::new_with_prefix(before));
+        self.digests = Some(Box::new(digests));
+    }
+
+    /// The digests of all that was added, if they were asked for.
+    pub fn digests(&mut self) -> Option<FileDigests> {
+        let (md5, sha1, sha256) = *self.digests.take()?;
+        Some(FileDigests { md5: first(&md5.finalize()), sha1: first(&sha1.finalize()), sha256: first(&sha256.finalize()) })
     }
 
     /// The hash of all that was added.
     pub fn finish(&self) -> ContentHash {
-        let mut kept = [0; 16];
-        kept.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
-        ContentHash(kept)
+        ContentHash(first(self.content.finalize().as_bytes()))
     }
+}
+
+/// The digests of a file by which package managers know it, of each the first 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileDigests {
+    /// MD5, all of it: dpkg.
+    pub md5: [u8; 16],
+    /// SHA-1: apk.
+    pub sha1: [u8; 16],
+    /// SHA-256: Python's `RECORD`, rpm.
+    pub sha256: [u8; 16],
+}
+
+impl FileDigests {
+    /// Those of `content`.
+    pub fn of(content: &[u8]) -> FileDigests {
+        FileDigests { md5: first(&Md5::digest(content)), sha1: first(&Sha1::digest(content)), sha256: first(&Sha256::digest(content)) }
+    }
+}
+
+fn first(digest: &[u8]) -> [u8; 16] {
+    let mut kept = [0; 16];
+    kept.copy_from_slice(&digest[..16]);
+    kept
 }
 
 /// What has gone through a [`TallyReader`] so far.

@@ -3,11 +3,14 @@
 //! A [`LayerScan`] knows nothing of the image that the layer belongs to. Per entry it costs at most 68 bytes and the name.
 
 use crate::detect::Match;
-use crate::digest::ContentHash;
+use crate::digest::{ContentHash, FileDigests};
 use crate::error::Problem;
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::path::{common, compare, is_below};
+use crate::packages::Packages;
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// One entry of the layer's tar, understood.
 #[derive(Debug, Clone)]
@@ -47,17 +50,29 @@ pub enum Spelling {
     Odd,
 }
 
+/// The way into a file that is an archive: the names of members, outermost first. Of what is no member, a name of ours.
+pub type Way = Arc<[Box<[u8]>]>;
+
 /// Where in an entry a match lies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// In the content.
     Content,
+    /// In something within the content, which is an archive or packed.
+    Inner(Way),
     /// In the value of this extended attribute.
     Xattr(String),
     /// In the entry's name, or in the target of a link.
     Name,
     /// In a part of the entry's tar header that nobody reads.
     Header,
+}
+
+impl Place {
+    /// Whether it is in the content, or within it: what has the same content has it too.
+    pub fn in_content(&self) -> bool {
+        matches!(self, Place::Content | Place::Inner(_))
+    }
 }
 
 /// A match in one entry.
@@ -80,10 +95,8 @@ pub struct Coverage {
     pub bytes_scanned: u64,
     /// Regular files among the entries.
     pub files: u64,
-    /// Files that are archives or compressed, and were searched as they are.
-    pub nested: u64,
-    /// Their bytes.
-    pub nested_bytes: u64,
+    /// Archives in files, or members of them, that were searched only as they are stored.
+    pub not_unpacked: u64,
 }
 
 impl std::ops::AddAssign for Coverage {
@@ -91,8 +104,7 @@ impl std::ops::AddAssign for Coverage {
         self.bytes_read += other.bytes_read;
         self.bytes_scanned += other.bytes_scanned;
         self.files += other.files;
-        self.nested += other.nested;
-        self.nested_bytes += other.nested_bytes;
+        self.not_unpacked += other.not_unpacked;
     }
 }
 
@@ -105,6 +117,10 @@ pub struct LayerScan {
     by_path: Vec<u32>,
     /// Matches, in the order of entry, place and offset.
     pub hits: Vec<FileHit>,
+    /// Of files with matches, what package managers know them by.
+    pub digests: HashMap<u32, FileDigests>,
+    /// What package managers say of files.
+    pub packages: Packages,
     /// What was wrong with the layer's bytes.
     pub problems: Vec<Problem>,
     /// What was read.

@@ -36,6 +36,8 @@ pub mod image;
 pub mod layer;
 pub mod layer_scan;
 pub mod limits;
+pub mod nested;
+pub mod packages;
 pub mod policy;
 pub mod report;
 pub mod rules;

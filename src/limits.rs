@@ -19,6 +19,8 @@ pub struct Limits {
     pub name: usize,
     /// How many compressions may be around each other.
     pub nesting: usize,
+    /// How many archives may be within each other in a file of a layer.
+    pub depth: usize,
     /// The largest JSON document, in bytes. All documents of an archive may hold twice as much.
     pub json: u64,
     /// The most layers of one image.
@@ -42,6 +44,7 @@ impl Default for Limits {
             entries: 4_000_000,
             name: 256 << 10,
             nesting: 3,
+            depth: 8,
             json: 16 << 20,
             layers: 16_384,
             manifests: 10_000,

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 20] = [
     "error",
     "limits",
     "text",
@@ -14,6 +14,8 @@ const ORDER: [&str; 18] = [
     "secret",
     "rules",
     "layer",
+    "nested",
+    "packages",
     "detect",
     "layer_scan",
     "content",

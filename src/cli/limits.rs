@@ -22,6 +22,9 @@ pub struct LimitArgs {
     /// How many compressions may be around each other [default: 3]
     #[arg(long, value_name = "N")]
     max_nesting: Option<usize>,
+    /// How many archives may be within each other in a file [default: 8]
+    #[arg(long, value_name = "N")]
+    max_depth: Option<usize>,
     /// The largest JSON document [default: 16M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_json: Option<u64>,
@@ -50,6 +53,7 @@ impl LimitArgs {
             entries: self.max_entries.unwrap_or(default.entries),
             name: self.max_name.map_or(default.name, |name| usize::try_from(name).unwrap_or(usize::MAX)),
             nesting: self.max_nesting.unwrap_or(default.nesting),
+            depth: self.max_depth.unwrap_or(default.depth),
             json: self.max_json.unwrap_or(default.json),
             layers: self.max_layers.unwrap_or(default.layers),
             manifests: self.max_manifests.unwrap_or(default.manifests),

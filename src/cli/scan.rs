@@ -38,6 +38,9 @@ pub struct Args {
     /// Show also what a comment on its line allows (`pentimento:allow`); it is counted in any case
     #[arg(long)]
     no_allow: bool,
+    /// Show also what is in files that are as a public package has them (dpkg, apk, pip); it is counted in any case
+    #[arg(long)]
+    include_public: bool,
     /// Leave out what is less sure
     #[arg(long, value_enum, default_value = "medium", value_name = "LEVEL")]
     min_confidence: ConfidenceArg,
@@ -135,6 +138,7 @@ pub fn run(args: &Args) -> Result<u8> {
         min_confidence: args.min_confidence.into(),
         show_secrets: args.show_secrets,
         show_allowed: args.no_allow,
+        include_public: args.include_public,
         allow_missing_layers: args.allow_missing_layers,
         fail_on: match args.fail_on {
             FailOnArg::Any => FailOn::Any,

@@ -4,8 +4,7 @@
 //! that whatever begins in its part is found there just as in the whole file ([`LEFT_CONTEXT`], [`RIGHT_CONTEXT`]).
 
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
-use crate::digest::ContentHasher;
-use crate::layer::compression::Compression;
+use crate::digest::{ContentHasher, FileDigests};
 use crate::layer_scan::Place;
 use crate::limits::PATH_MAX;
 use std::io::{self, Read};
@@ -36,6 +35,15 @@ pub struct Piece {
     medium: Medium,
 }
 
+/// What was found in a batch.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Entry, place in it, match.
+    pub matches: Vec<(u32, Place, Match)>,
+    /// The digests of files that are whole in the batch, and in which something was found.
+    pub digests: Vec<(u32, FileDigests)>,
+}
+
 /// Pieces and their bytes.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -46,8 +54,8 @@ pub struct Batch {
 
 impl Batch {
     /// Searches all pieces; offsets, lines and columns of the result count from the start of the file.
-    pub fn search(&self, detector: &Detector) -> Vec<(u32, Place, Match)> {
-        let mut all = Vec::new();
+    pub fn search(&self, detector: &Detector) -> Found {
+        let mut all = Found::default();
         for piece in &self.pieces {
             let text = Text {
                 bytes: &self.bytes[piece.window.clone()],
@@ -56,11 +64,15 @@ impl Batch {
                 whole: piece.whole,
                 medium: piece.medium,
             };
-            for mut found in detector.scan(&text) {
+            let matches = detector.scan(&text);
+            if piece.whole && piece.place == Place::Content && !matches.is_empty() {
+                all.digests.push((piece.entry, FileDigests::of(text.bytes)));
+            }
+            for mut found in matches {
                 found.offset += piece.offset;
                 found.column += if found.line == 1 { piece.line_began } else { 0 };
                 found.line += piece.lines_before;
-                all.push((piece.entry, piece.place.clone(), found));
+                all.matches.push((piece.entry, piece.place.clone(), found));
             }
         }
         all
@@ -81,8 +93,6 @@ pub struct Packer<F: FnMut(Batch) -> Batch> {
     swap: F,
     /// Bytes that were packed, each once.
     pub scanned: u64,
-    /// Files that are archives or compressed themselves: how many, and their bytes. They are searched as they are.
-    pub nested: (u64, u64),
 }
 
 impl<F: FnMut(Batch) -> Batch> Packer<F> {
@@ -92,11 +102,11 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
     }
 
     fn with_capacity(capacity: usize, swap: F) -> Self {
-        Packer { batch: Batch::default(), capacity, swap, scanned: 0, nested: (0, 0) }
+        Packer { batch: Batch::default(), capacity, swap, scanned: 0 }
     }
 
     /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
-    /// it is packed too.
+    /// it is packed too, and all of it has gone through `hasher`, which computes digests of what is in more than one batch.
     pub fn file(
         &mut self,
         entry: u32,
@@ -104,7 +114,7 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         path: &[u8],
         size: u64,
         reader: &mut dyn Read,
-        hasher: &mut ContentHasher,
+        mut hasher: Option<&mut ContentHasher>,
     ) -> io::Result<()> {
         // By its end a file is known.
         let path = &path[path.len().saturating_sub(PATH_MAX)..];
@@ -125,26 +135,25 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
             whole: true,
             medium: Medium::Text,
         };
-        let mut nested = false;
         loop {
             let before = self.batch.bytes.len();
             let read = fill(&mut self.batch.bytes, self.capacity, reader);
-            hasher.update(&self.batch.bytes[before..]);
-            let packed = (self.batch.bytes.len() - before) as u64;
-            self.scanned += packed;
+            if let Some(hasher) = &mut hasher {
+                hasher.update(&self.batch.bytes[before..]);
+            }
+            self.scanned += (self.batch.bytes.len() - before) as u64;
             let end = self.batch.bytes.len();
             piece.window.end = end;
             if piece.offset == 0 && piece.whole {
-                let start = &self.batch.bytes[piece.window.clone()];
-                nested = is_archive(start);
-                self.nested.0 += u64::from(nested);
                 piece.medium = Medium::sniff(&self.batch.bytes[piece.window.clone()]);
             }
-            self.nested.1 += if nested { packed } else { 0 };
             if !matches!(read, Ok(true)) {
                 piece.own.end = end;
                 self.push(&piece, path);
                 return read.map(drop);
+            }
+            if let Some(hasher) = hasher.as_mut().filter(|_| piece.whole) {
+                hasher.with_digests(&self.batch.bytes[piece.window.clone()]);
             }
             // There may be more: this window owns all but the right context, and the next begins with what it needs of this one.
             piece.whole = false;
@@ -202,16 +211,6 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
     }
 }
 
-/// True for what is packed once more: the compressions that layers know, zip and its kin, ar, tar.
-fn is_archive(start: &[u8]) -> bool {
-    Compression::sniff(start) != Compression::None
-        || start.starts_with(b"PK\x03\x04")
-        || start.starts_with(b"!<arch>\n")
-        || start.get(257..262) == Some(b"ustar")
-        || start.starts_with(b"7z\xbc\xaf\x27\x1c")
-        || start.starts_with(b"\xed\xab\xee\xdb")
-}
-
 /// Reads until `bytes` has `capacity` bytes (`true`) or the reader ends (`false`).
 fn fill(bytes: &mut Vec<u8>, capacity: usize, reader: &mut dyn Read) -> io::Result<bool> {
     let room = capacity.saturating_sub(bytes.len());
@@ -241,13 +240,13 @@ mod tests {
     fn search(files: &[Vec<u8>], capacity: usize) -> Vec<(u32, u64, u64, u64)> {
         let (detector, mut found) = (detector(), Vec::new());
         let mut take = |batch: Batch| {
-            found.extend(batch.search(&detector).into_iter().map(|(e, _, m)| (e, m.offset, m.line, m.column)));
+            found.extend(batch.search(&detector).matches.into_iter().map(|(e, _, m)| (e, m.offset, m.line, m.column)));
             Batch::default()
         };
         let mut packer = Packer::with_capacity(capacity, &mut take);
         for (entry, file) in (0..).zip(files) {
-            let (size, mut hasher) = (file.len() as u64, ContentHasher::default());
-            packer.file(entry, Place::Content, b"a", size, &mut &file[..], &mut hasher).expect("memory");
+            let size = file.len() as u64;
+            packer.file(entry, Place::Content, b"a", size, &mut &file[..], None).expect("memory");
         }
         packer.flush();
         drop(packer);

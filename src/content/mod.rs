@@ -2,4 +2,4 @@
 
 mod batch;
 
-pub use batch::{Batch, Packer, Piece};
+pub use batch::{Batch, Found, Packer, Piece};

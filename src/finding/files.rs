@@ -7,7 +7,7 @@ use crate::digest::ContentHash;
 use crate::error::{Code, Problem};
 use crate::image::{Image, Kind};
 use crate::layer::change::{ChangeKind, FileType};
-use crate::layer_scan::{FileHit, LayerScan, Place};
+use crate::layer_scan::{FileHit, LayerScan, Place, Way};
 use crate::limits::{Effort, Exhausted, Limits};
 use crate::rules::Confidence;
 use crate::secret::Secret;
@@ -211,7 +211,8 @@ impl OneImage<'_> {
             let mut said: HashSet<(usize, u32, &Place, usize, &Secret)> = HashSet::new();
             for hit in surest_first(&scan.hits) {
                 let (rule, secret) = (hit.found.rule, &hit.found.secret);
-                let in_content = hit.place == Place::Content;
+                let in_content = hit.place.in_content();
+                let public: Option<Arc<str>> = self.archive.publisher(scan, hit).map(Arc::from);
                 let links = same.and_then(|same| same.get(&hit.entry)).into_iter().flatten().map(|entry| (home, *entry));
                 let lower = lower.get(&(home, hit.entry)).into_iter().flatten().copied();
                 let others = links.chain(lower).filter(|_| in_content);
@@ -237,6 +238,7 @@ impl OneImage<'_> {
                     finding.also_visible = visible_copies(&copies, scan.entry(entry).content.filter(|_| in_content), &path);
                     finding.rewritten_in = life.rewritten_in;
                     finding.engine_dependent = life.engine_dependent;
+                    finding.public = public.clone();
                     findings.push(finding);
                 }
             }
@@ -254,10 +256,12 @@ impl OneImage<'_> {
             // An attribute does not follow the content: it is where it is until the path is written again.
             (Place::Xattr(_), _) => self.follow(life.without_rewrites(), (layer, entry), hit, followed),
             // The file that an artifact's blob is.
-            (Place::Content, Fate::Hidden) if self.artifact && self.layers[layer].is_some_and(|(_, scan)| scan.path(entry).is_empty()) => {
+            (Place::Content | Place::Inner(_), Fate::Hidden)
+                if self.artifact && self.layers[layer].is_some_and(|(_, scan)| scan.path(entry).is_empty()) =>
+            {
                 Life { fate: Fate::Present, ..hidden }
             }
-            (Place::Content, _) => self.follow(life.clone(), (layer, entry), hit, followed),
+            (Place::Content | Place::Inner(_), _) => self.follow(life.clone(), (layer, entry), hit, followed),
         }
     }
 
@@ -282,7 +286,7 @@ impl OneImage<'_> {
             let Some(next_life) = self.lives.of.get(&(by, next)) else { break };
             way.push(key);
             now = (by, next);
-            let next_life = if hit.place == Place::Content { next_life.clone() } else { next_life.without_rewrites() };
+            let next_life = if hit.place.in_content() { next_life.clone() } else { next_life.without_rewrites() };
             life.fate = next_life.fate;
             life.engine_dependent = life.engine_dependent.or(next_life.engine_dependent);
         }
@@ -324,10 +328,11 @@ impl OneImage<'_> {
             for hit in surest_first(&layer.scan.hits).filter(|hit| said.insert((hit.entry, &hit.place, hit.found.rule, &hit.found.secret)))
             {
                 let state = State::File(self.lives.of.get(&(0, blob.member)).map_or(Fate::Hidden, |life| life.fate));
-                let inner = Some(layer.scan.path(hit.entry)).filter(|inner| !inner.is_empty()).map(Arc::from);
-                let at = position(&hit.found);
-                let location =
-                    Location::File { layer: Some(0), blob: Some(index), entry: hit.entry, path: path.clone(), inner, xattr: None, at };
+                let member = Some(layer.scan.path(hit.entry)).filter(|member| !member.is_empty());
+                let mut location = place(hit, Some(0), Some(index), hit.entry, path.clone());
+                if let Location::File { inner, .. } = &mut location {
+                    *inner = member.map(Box::from).into_iter().chain(inner.iter().cloned()).collect();
+                }
                 findings.push(finding(&hit.found, Some(self.index), location, state));
             }
         }
@@ -345,7 +350,7 @@ impl OneImage<'_> {
             if findings.len() > MOST {
                 break;
             }
-            for hit in self.archive.members.hits_of(member).filter(|hit| hit.place == Place::Content) {
+            for hit in self.archive.members.hits_of(member).filter(|hit| hit.place.in_content()) {
                 let fate = if self.artifact { Fate::Present } else { Fate::Hidden };
                 let mut location = place(hit, Some(layer), None, member, Arc::from(self.archive.members.path(member)));
                 if let Location::File { blob: of, .. } = &mut location {
@@ -387,10 +392,11 @@ fn visible_copies(copies: &Copies, content: Option<ContentHash>, own: &[u8]) -> 
 /// The location of a match in a file.
 pub fn place(hit: &FileHit, layer: Option<usize>, blob: Option<usize>, entry: u32, path: Arc<[u8]>) -> Location {
     let (xattr, inner) = match &hit.place {
-        Place::Content => (None, None),
-        Place::Xattr(name) => (Some(name.clone()), None),
-        Place::Header => (None, Some(Arc::from(HEADER))),
-        Place::Name => (None, Some(Arc::from(NAME))),
+        Place::Content => (None, Way::from([])),
+        Place::Inner(way) => (None, way.clone()),
+        Place::Xattr(name) => (Some(name.clone()), Way::from([])),
+        Place::Header => (None, Way::from([Box::from(HEADER)])),
+        Place::Name => (None, Way::from([Box::from(NAME)])),
     };
     Location::File { layer, blob, entry, path, inner, xattr, at: position(&hit.found) }
 }

@@ -8,7 +8,7 @@ use crate::detect::{Details, Detector, Match, Medium, Reason, Text};
 use crate::error::{Code, Problem};
 use crate::image::Images;
 use crate::image::metadata::{self, Kind};
-use crate::layer_scan::{FileHit, Place};
+use crate::layer_scan::{FileHit, Way};
 use crate::limits::{Limits, PATH_MAX};
 use crate::rules::{Confidence, RuleSet};
 use crate::scan::Progress;
@@ -46,6 +46,8 @@ pub struct Finding {
     pub also_visible: Vec<Arc<[u8]>>,
     /// Why engines disagree about the fate.
     pub engine_dependent: Option<&'static str>,
+    /// What published it: a package that has the file.
+    pub public: Option<Arc<str>>,
 }
 
 /// Where a finding is.
@@ -62,7 +64,7 @@ pub enum Location {
         /// The path.
         path: Arc<[u8]>,
         /// The way on from there: into a nested archive, or to a part of the entry that is not its content.
-        inner: Option<Arc<[u8]>>,
+        inner: Way,
         /// The extended attribute whose value it is in.
         xattr: Option<String>,
         /// Line, column and offset.
@@ -193,6 +195,7 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
         rewritten_in: Vec::new(),
         also_visible: Vec::new(),
         engine_dependent: None,
+        public: None,
     }
 }
 
@@ -300,7 +303,7 @@ fn between_members(archive: &Archive, images: &Images, told: &[&[Finding]]) -> V
         }
     }
     let of_interest = |hit: &&FileHit| match archive.blob_of(hit.entry) {
-        Some(blob) if hit.place == Place::Content => match &archive.blobs[blob].content {
+        Some(blob) if hit.place.in_content() => match &archive.blobs[blob].content {
             Content::File => unreferenced.contains(&blob),
             Content::Document(document) => {
                 let beside = metadata::is_unknown(&document.value) && !in_documents.contains(&(blob, unescaped(&hit.found.secret)));
@@ -317,7 +320,7 @@ fn between_members(archive: &Archive, images: &Images, told: &[&[Finding]]) -> V
     let hits = archive.members.hits.iter().filter(of_interest);
     hits.map(|hit| {
         let path = archive.members.path(hit.entry);
-        match archive.blob_of(hit.entry).and_then(|blob| owners.get(&blob)).filter(|_| hit.place == Place::Content) {
+        match archive.blob_of(hit.entry).and_then(|blob| owners.get(&blob)).filter(|_| hit.place.in_content()) {
             Some(image) => finding(&hit.found, Some(*image), place(hit, None, None, hit.entry, path.into()), State::File(Fate::Present)),
             None => hidden(hit, None, path, "in the archive itself, where no image refers to it"),
         }
@@ -344,16 +347,19 @@ fn begin(path: &[u8]) -> &[u8] {
     &path[..path.len().min(PATH_MAX)]
 }
 
+/// The same of the way into a file.
+fn begin_of_way(way: &Way) -> Vec<&[u8]> {
+    way.iter().map(|step| begin(step)).collect()
+}
+
 /// The worst first: by severity, confidence, then by place.
 fn sort(findings: &mut [Finding], rules: &RuleSet) {
     fn key<'a>(f: &'a Finding, rules: &'a RuleSet) -> impl Ord + 'a {
         let rule = &rules.rules()[f.rule];
         let place = match &f.location {
-            Location::File { layer, path, at, inner, .. } => {
-                (0, layer.unwrap_or(usize::MAX), begin(path), inner.as_deref().map(begin), at.offset)
-            }
+            Location::File { layer, path, at, inner, .. } => (0, layer.unwrap_or(usize::MAX), begin(path), begin_of_way(inner), at.offset),
             Location::Metadata { kind, pointer, at, step, .. } => {
-                (1 + *kind as usize, step.unwrap_or(0), pointer.as_bytes(), None, at.offset)
+                (1 + *kind as usize, step.unwrap_or(0), pointer.as_bytes(), Vec::new(), at.offset)
             }
         };
         (std::cmp::Reverse((rule.severity, f.confidence)), f.image.unwrap_or(usize::MAX), &rule.id, place)
@@ -385,9 +391,7 @@ fn base_id(finding: &Finding, rule: &str) -> String {
     match &finding.location {
         Location::File { path, xattr, inner, .. } => {
             part(begin(path));
-            if let Some(inner) = inner {
-                part(begin(inner));
-            }
+            begin_of_way(inner).into_iter().for_each(&mut part);
             part(xattr.as_deref().unwrap_or_default().as_bytes());
         }
         Location::Metadata { kind, name, .. } => {

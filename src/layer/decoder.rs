@@ -5,6 +5,7 @@
 //! [`Decoder::into_rest`]. Bytes that decoders pass over (header fields of gzip, skippable frames) are kept: [`Decoder::take_aside`].
 
 use super::compression::{Compression, is_skippable_frame};
+use super::input::{BUFFER, Input};
 use super::lz4::Frame;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{self, BufRead, Read};
@@ -16,69 +17,6 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 const XZ_MEMORY: u64 = 256 << 20;
 /// The most that is kept of bytes that decoders pass over.
 const MAX_ASIDE: usize = 16 << 20;
-const BUFFER: usize = 128 << 10;
-
-/// A buffered reader that can look ahead, and knows whether its source has ended.
-pub(super) struct Input<R> {
-    inner: R,
-    buffer: Vec<u8>,
-    at: usize,
-    ended: bool,
-}
-
-impl<R: Read> Input<R> {
-    /// At least the next `n` bytes, fewer only at the end of the source. `n` is at most [`BUFFER`].
-    pub(super) fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
-        if self.buffer.len() - self.at < n && !self.ended {
-            self.buffer.drain(..self.at);
-            self.at = 0;
-            while self.buffer.len() < n && !self.ended {
-                self.fill()?;
-            }
-        }
-        Ok(&self.buffer[self.at..])
-    }
-
-    /// Adds what one read gives.
-    fn fill(&mut self) -> io::Result<()> {
-        let filled = self.buffer.len();
-        self.buffer.resize(BUFFER.max(filled + 1), 0);
-        let read = loop {
-            match self.inner.read(&mut self.buffer[filled..]) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        self.buffer.truncate(filled + read.as_ref().copied().unwrap_or(0));
-        self.ended = matches!(read, Ok(0));
-        read.map(drop)
-    }
-}
-
-impl<R: Read> BufRead for Input<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.buffer.len() && !self.ended {
-            self.buffer.clear();
-            self.at = 0;
-            self.fill()?;
-        }
-        Ok(&self.buffer[self.at..])
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.at += n;
-    }
-}
-
-impl<R: Read> Read for Input<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let chunk = self.fill_buf()?;
-        let n = chunk.len().min(buf.len());
-        buf[..n].copy_from_slice(&chunk[..n]);
-        self.consume(n);
-        Ok(n)
-    }
-}
 
 /// The decoder of one format.
 enum Codec {
@@ -114,7 +52,7 @@ pub struct Decoder<R> {
 impl<R: Read> Decoder<R> {
     /// A decoder for `compression`; an unsupported one is read as it is.
     pub fn new(inner: R, compression: Compression) -> Self {
-        let input = Input { inner, buffer: Vec::new(), at: 0, ended: false };
+        let input = Input::new(inner);
         let plain = matches!(compression, Compression::None | Compression::Unsupported(_));
         Decoder { input, codec: Codec::Plain, in_stream: plain, ended: false, failed: None, aside: Vec::new(), aside_left_out: false }
     }

@@ -3,7 +3,7 @@
 //! The frames are ours because lz4_flex's reader ends in silence where its input is cut within a frame, and at an empty block. Block and
 //! content checksums are not verified: the digest of the whole is.
 
-use super::decoder::Input;
+use super::input::Input;
 use lz4_flex::block::decompress_into_with_dict;
 use std::io::{self, Read};
 

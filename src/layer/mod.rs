@@ -3,6 +3,7 @@
 pub mod change;
 pub mod compression;
 pub mod decoder;
+pub mod input;
 mod lz4;
 pub mod path;
 pub mod tar;

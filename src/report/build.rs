@@ -21,10 +21,11 @@ use base64::Engine;
 use std::collections::{BTreeMap, HashMap};
 
 /// Why something is in the ledger of what was skipped.
-const NESTED: &str = "an archive or compressed file within a layer: its bytes were searched as they are, it was not unpacked";
+const NESTED: &str = "an archive within a file, or a member of one: its bytes were searched as they are, it was not unpacked";
 
-/// Why a finding is not listed.
+/// Why findings are not listed.
 const ALLOWED: &str = "allow-comment";
+const PUBLIC: &str = "public";
 
 /// One target, scanned.
 pub struct Scanned {
@@ -42,9 +43,12 @@ impl Scanned {
     /// Every secret that was found, told or not, and how sure it is.
     fn secrets(&self) -> impl Iterator<Item = (&Secret, Confidence)> {
         let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
-        let in_files = [&self.archive.members].into_iter().chain(layers).flat_map(|scan| &scan.hits);
-        let found = self.findings.iter().map(|finding| (&finding.secret, finding.confidence, finding.details.as_deref()));
-        let in_files = in_files.map(|hit| (&hit.found.secret, hit.found.confidence, hit.found.details.as_deref()));
+        // What is published is no secret, and may be a word that stands everywhere.
+        let scans = [&self.archive.members].into_iter().chain(layers);
+        let hits = scans.flat_map(|scan| scan.hits.iter().filter(|hit| self.archive.publisher(scan, hit).is_none()));
+        let found = self.findings.iter().filter(|finding| finding.public.is_none());
+        let found = found.map(|finding| (&finding.secret, finding.confidence, finding.details.as_deref()));
+        let in_files = hits.map(|hit| (&hit.found.secret, hit.found.confidence, hit.found.details.as_deref()));
         let all = found.chain(in_files).flat_map(|(secret, confidence, details)| {
             let parts = details.into_iter().flat_map(|details| &details.parts);
             [(secret, confidence)].into_iter().chain(parts.map(move |part| (&part.value, confidence)))
@@ -67,6 +71,8 @@ pub struct View {
     pub show_secrets: bool,
     /// Findings that a comment on their line allows are reported like others.
     pub show_allowed: bool,
+    /// Findings in files that are as a package has them are reported like others.
+    pub include_public: bool,
     /// Which findings fail.
     pub fail_on: FailOn,
     /// Layers that are absent by design do not make the scan incomplete.
@@ -93,7 +99,9 @@ pub fn build(
         coverage: CoverageEntry::default(),
     };
     let sure = |finding: &&Finding| finding.confidence >= view.min_confidence;
-    let shown = |finding: &&Finding| sure(finding) && (view.show_allowed || !finding.is_allowed());
+    let public = |finding: &&Finding| !view.include_public && finding.public.is_some();
+    let allowed = |finding: &&Finding| !view.show_allowed && finding.is_allowed();
+    let shown = |finding: &&Finding| sure(finding) && !public(finding) && !allowed(finding);
     let mut groups: HashMap<&Secret, usize> = HashMap::new();
     for scanned in targets {
         for finding in &scanned.findings {
@@ -120,10 +128,11 @@ pub fn build(
         report.problems.push(ProblemEntry { code, message, source: target.clone(), image: None, layer: None, path: None });
     }
     report.complete = report.problems.is_empty();
-    let allowed = targets.iter().flat_map(|t| t.findings.iter().filter(sure).filter(|f| !shown(f))).count() as u64;
-    if allowed > 0 {
-        report.suppressed.push(SuppressedEntry { reason: ALLOWED.to_owned(), count: allowed });
-    }
+    let left_out = || targets.iter().flat_map(|target| target.findings.iter().filter(sure));
+    let public = left_out().filter(public).count() as u64;
+    let allowed = left_out().filter(|finding| !shown(finding)).count() as u64 - public;
+    let counts = [(PUBLIC, public), (ALLOWED, allowed)].into_iter().filter(|(_, count)| *count > 0);
+    report.suppressed.extend(counts.map(|(reason, count)| SuppressedEntry { reason: reason.to_owned(), count }));
     let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), allowed, report.complete, view.fail_on);
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
@@ -215,7 +224,7 @@ impl One<'_> {
             retrieve: retrieve::command(&self.scanned.target, &self.scanned.archive, &finding.location, finding.state),
             rewritten_in: finding.rewritten_in.clone(),
             engine_dependent: finding.engine_dependent.map(str::to_owned),
-            public: None,
+            public: finding.public.as_deref().map(str::to_owned),
             parts: self.parts(finding),
             facts: facts(finding),
             reasons: finding.reasons.iter().map(|reason| reason.clone().into_owned()).collect(),
@@ -253,7 +262,7 @@ impl One<'_> {
                     member: blob.and_then(member).or_else(|| finding.image.is_none().then(|| exact(&path))),
                     path: Some(exact(&path)),
                     path_raw: raw.then(|| base64::engine::general_purpose::STANDARD.encode(&*path)),
-                    inner: inner.iter().map(|inner| exact(&shortened(inner, self.longest))).collect(),
+                    inner: inner.iter().map(|step| exact(&shortened(step, self.longest))).collect(),
                     xattr: xattr.clone(),
                     ..LocationEntry::default()
                 };
@@ -358,8 +367,8 @@ impl One<'_> {
         entry.bytes_read += all.bytes_read;
         entry.bytes_scanned += all.bytes_scanned;
         entry.files += all.files;
-        if all.nested > 0 {
-            entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.nested, bytes: all.nested_bytes });
+        if all.not_unpacked > 0 {
+            entry.skipped.push(SkippedEntry { reason: NESTED.to_owned(), count: all.not_unpacked, bytes: 0 });
         }
     }
 }

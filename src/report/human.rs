@@ -227,8 +227,11 @@ impl Page<'_> {
         }
         for suppressed in &report.suppressed {
             let count = plural(suppressed.count as usize, "finding");
-            let text = format!("NOT shown: {count} with `pentimento:allow` in the image itself; --no-allow shows what it allows");
-            writeln!(self.out, "{}", self.paint(AnsiColor::Yellow, false, &text))?;
+            let (color, why) = match suppressed.reason.as_str() {
+                "public" => (AnsiColor::BrightBlack, "in files that are as a public package has them; --include-public shows them"),
+                _ => (AnsiColor::Yellow, "with `pentimento:allow` in the image itself; --no-allow shows what it allows"),
+            };
+            writeln!(self.out, "{}", self.paint(color, false, &format!("NOT shown: {count} {why}")))?;
         }
         let read = format!(
             "{}, {}, {}",
@@ -302,6 +305,9 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     }
     if !finding.also_visible.is_empty() {
         lines.push(("also", format!("visible as {}", finding.also_visible.join(", "))));
+    }
+    if let Some(package) = &finding.public {
+        lines.push(("from", format!("{package}, as everybody can download it")));
     }
     if let Some(reason) = &finding.engine_dependent {
         lines.push(("but", reason.clone()));

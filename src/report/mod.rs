@@ -124,7 +124,7 @@ pub struct FindingEntry {
     pub rewritten_in: Vec<usize>,
     /// Why engines disagree about the fate.
     pub engine_dependent: Option<String>,
-    /// What published it (not determined yet: always null).
+    /// What published it: `python3.11 (dpkg)`. With `--include-public`.
     pub public: Option<String>,
     /// Other parts of the same credential.
     pub parts: Vec<PartEntry>,
@@ -241,7 +241,7 @@ pub struct ProblemEntry {
 /// See [`Report::suppressed`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SuppressedEntry {
-    /// `allow-comment`: a comment in the image says that they may stay.
+    /// `allow-comment`: a comment in the image says that they may stay. `public`: they are in files that are as a package has them.
     pub reason: String,
     /// How many.
     pub count: u64,

@@ -11,10 +11,9 @@ use std::path::Path;
 pub fn command(target: &str, archive: &Archive, location: &Location, state: State) -> Option<String> {
     match location {
         Location::Metadata { blob, .. } => member(target, archive, archive.blobs[*blob].member),
-        Location::File { blob: None, entry, xattr: None, inner: None, .. } => member(target, archive, *entry),
-        Location::File { blob: Some(blob), entry, xattr: None, inner, .. }
-            if !inner.as_deref().is_some_and(|inner| inner.starts_with(b"#")) =>
-        {
+        Location::File { inner, .. } if inner.first().is_some_and(|step| step.starts_with(b"#")) => None,
+        Location::File { blob: None, entry, xattr: None, .. } => member(target, archive, *entry),
+        Location::File { blob: Some(blob), entry, xattr: None, inner, .. } => {
             let blob = &archive.blobs[*blob];
             let mut command = member(target, archive, blob.member)?;
             for filter in blob.packing().iter().filter_map(|packing| packing.shell_filter()) {
@@ -22,7 +21,7 @@ pub fn command(target: &str, archive: &Archive, location: &Location, state: Stat
             }
             match &blob.content {
                 Content::Layer(layer) if layer.tar => {
-                    let hidden = matches!(state, State::File(Fate::Superseded | Fate::Hidden)) && inner.is_none();
+                    let hidden = matches!(state, State::File(Fate::Superseded | Fate::Hidden)) && inner.is_empty();
                     let twice = layer.scan.at(layer.scan.path(*entry)).len() > 1;
                     let by_position = hidden || twice || !layer.scan.end_marker;
                     Some(format!("{command} | {}", entry_of(&layer.scan, *entry, by_position)))

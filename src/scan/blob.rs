@@ -10,7 +10,6 @@ use crate::digest::{ContentHash, ContentHasher, Tally, TallyReader};
 use crate::error::{Code, Problem};
 use crate::layer::compression::Compression;
 use crate::layer::tar::{BLOCK, checksum_holds};
-use crate::layer_scan::Place;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
@@ -118,9 +117,9 @@ impl Walker {
     /// A member that is not packed and no tar: searched as a file, and kept if it is JSON.
     fn plain(&mut self, member: Member, is_json: bool, reader: impl Read, blob: &mut Blob) -> Option<ContentHash> {
         let most = if is_json { self.queue.limits.json } else { 0 };
-        let mut reader = Keeping { inner: reader, kept: Vec::new(), most, zeros: true };
+        let mut reader = Keeping::new(reader, most);
         let mut hasher = ContentHasher::default();
-        let read = self.feed.packer.file(member.entry, Place::Content, member.path, member.size, &mut reader, &mut hasher);
+        let read = self.feed.file(member.entry, member.path, member.size, &mut reader, &mut hasher);
         blob.zeros = reader.zeros && read.is_ok();
         if let Err(e) = read {
             blob.cut |= stop_in(&e).is_some();
@@ -146,12 +145,18 @@ impl Walker {
 }
 
 /// Keeps what is read through it, unless it is more than `most` bytes: then nothing is kept.
-struct Keeping<R> {
+pub(super) struct Keeping<R> {
     inner: R,
-    kept: Vec<u8>,
+    pub kept: Vec<u8>,
     most: u64,
     /// Nothing but zeros so far.
     zeros: bool,
+}
+
+impl<R: Read> Keeping<R> {
+    pub fn new(inner: R, most: u64) -> Keeping<R> {
+        Keeping { inner, kept: Vec::new(), most, zeros: true }
+    }
 }
 
 impl<R: Read> Read for Keeping<R> {

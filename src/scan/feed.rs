@@ -2,54 +2,87 @@
 
 use super::hits::Hits;
 use super::{Job, Queue};
-use crate::content::{Batch, Packer};
-use crate::detect::Match;
-use crate::digest::ContentHasher;
+use crate::content::{Batch, Found, Packer};
+use crate::digest::FileDigests;
+use crate::error::Problems;
 use crate::layer_scan::{Coverage, Place};
+use crate::limits::Limits;
+use crate::packages::Packages;
 use crossbeam_channel::{Receiver, unbounded};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Matches of a batch: entry, place in it, match.
-pub type Found = Vec<(u32, Place, Match)>;
+/// What came back from the matchers.
+#[derive(Default)]
+struct Gathered {
+    hits: Hits,
+    digests: HashMap<u32, FileDigests>,
+}
 
 /// Packs the files of one layer and gathers their matches.
 pub struct Feed {
     /// What is packed here is searched.
     pub packer: Packer<Box<dyn FnMut(Batch) -> Batch>>,
-    hits: Rc<RefCell<Hits>>,
+    gathered: Rc<RefCell<Gathered>>,
     results: Receiver<Found>,
+    queue: Queue,
+    /// What is wrong with archives in files.
+    pub problems: Problems,
+    /// What package managers say of files.
+    pub packages: Packages,
+    /// What files that are packed have unpacked to, in bytes.
+    pub unpacked: u64,
+    /// Archives, or members of them, that were searched only as they are stored.
+    pub not_unpacked: u64,
 }
 
 impl Feed {
     /// A feed of this queue.
     pub fn new(queue: &Queue) -> Feed {
         let (found, results) = unbounded::<Found>();
-        let hits = Rc::new(RefCell::new(Hits::default()));
-        let (queue, answers, gathered) = (queue.clone(), results.clone(), hits.clone());
+        let gathered = Rc::new(RefCell::new(Gathered::default()));
+        let (jobs, empty, answers, gathering) = (queue.jobs.clone(), queue.empty.clone(), results.clone(), gathered.clone());
         let swap = move |batch: Batch| {
             // The queue ends only with the scan; a closed one means that a matcher panicked, and that ends the scan.
-            let _ = queue.jobs.send(Job { batch, found: found.clone() });
-            gather(&gathered, answers.try_iter());
-            queue.empty.try_recv().unwrap_or_default()
+            let _ = jobs.send(Job { batch, found: found.clone() });
+            gather(&gathering, answers.try_iter());
+            empty.try_recv().unwrap_or_default()
         };
-        Feed { packer: Packer::new(Box::new(swap)), hits, results }
+        let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(Box::new(swap));
+        let (problems, packages) = (Problems::default(), Packages::default());
+        Feed { packer, gathered, results, queue: queue.clone(), problems, packages, unpacked: 0, not_unpacked: 0 }
+    }
+
+    /// How far to go.
+    pub fn limits(&self) -> &Limits {
+        &self.queue.limits
+    }
+
+    /// The scan is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.queue.stopped()
+    }
+
+    /// Keeps the digests of a file, for the case that something is found in it.
+    pub fn digests(&mut self, entry: u32, digests: Option<FileDigests>) {
+        self.gathered.borrow_mut().digests.extend(digests.map(|digests| (entry, digests)));
     }
 
     /// Sends a text that is no file.
     pub fn text(&mut self, entry: u32, place: Place, path: &[u8], text: &[u8]) {
-        let mut unused = ContentHasher::default();
         // Reading memory does not fail.
-        let _ = self.packer.file(entry, place, path, text.len() as u64, &mut &text[..], &mut unused);
+        let _ = self.packer.file(entry, place, path, text.len() as u64, &mut &text[..], None);
     }
 
     /// Waits for the last match.
     pub fn finish(mut self) -> Fed {
         self.packer.flush();
-        let (bytes_scanned, (nested, nested_bytes)) = (self.packer.scanned, self.packer.nested);
+        let coverage = Coverage { bytes_scanned: self.packer.scanned, not_unpacked: self.not_unpacked, ..Coverage::default() };
         drop(self.packer);
-        gather(&self.hits, self.results.into_iter());
-        Fed { hits: self.hits.take(), coverage: Coverage { bytes_scanned, nested, nested_bytes, ..Coverage::default() } }
+        gather(&self.gathered, self.results.into_iter());
+        let Gathered { hits, digests } = self.gathered.take();
+        Fed { hits, digests, coverage, problems: self.problems, packages: self.packages }
     }
 }
 
@@ -57,11 +90,20 @@ impl Feed {
 pub struct Fed {
     /// The matches.
     pub hits: Hits,
+    /// Digests of files: of all in which something was found, and of some others.
+    pub digests: HashMap<u32, FileDigests>,
+    /// What package managers say of files.
+    pub packages: Packages,
     /// What was searched.
     pub coverage: Coverage,
+    /// What could not be searched as what it is.
+    pub problems: Problems,
 }
 
-fn gather(hits: &RefCell<Hits>, batches: impl Iterator<Item = Found>) {
-    let mut hits = hits.borrow_mut();
-    batches.flatten().for_each(|(entry, place, found)| hits.add(entry, place, found));
+fn gather(gathered: &RefCell<Gathered>, batches: impl Iterator<Item = Found>) {
+    let mut gathered = gathered.borrow_mut();
+    for found in batches {
+        gathered.digests.extend(found.digests);
+        found.matches.into_iter().for_each(|(entry, place, found)| gathered.hits.add(entry, place, found));
+    }
 }

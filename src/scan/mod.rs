@@ -7,12 +7,13 @@ mod blob;
 mod document;
 mod feed;
 mod hits;
+mod nested;
 mod pump;
 mod unpack;
 mod walk;
 
 use crate::archive::{Archive, Blob, Content, Omissions};
-use crate::content::Batch;
+use crate::content::{Batch, Found};
 use crate::detect::Detector;
 use crate::digest::ContentHash;
 use crate::error::{Code, Error, Problem};
@@ -22,7 +23,7 @@ use crate::limits::Limits;
 use crate::source::{Members, Source, unmarked};
 use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use feed::{Fed, Found};
+use feed::Fed;
 use pump::Pump;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
@@ -115,7 +116,7 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, threads: usize
 fn matcher(detector: &Detector, work: &Receiver<Job>, give_back: &Sender<Batch>) {
     for mut job in work {
         let found = job.batch.search(detector);
-        if !found.is_empty() {
+        if !found.matches.is_empty() {
             let _ = job.found.send(found);
         }
         drop(job.found);

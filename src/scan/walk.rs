@@ -10,6 +10,7 @@ use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
 use crate::text::{cut, exact};
+use std::collections::HashSet;
 use std::io::{self, BufReader, Cursor, Read};
 use std::rc::Rc;
 
@@ -81,7 +82,7 @@ impl LayerWalk {
         if has_content(header, &change) {
             self.scan.coverage.files += 1;
             let mut hasher = ContentHasher::default();
-            let read = self.feed.packer.file(entry, Place::Content, &change.path, header.size, tar, &mut hasher);
+            let read = self.feed.file(entry, &change.path, header.size, tar, &mut hasher);
             self.scan.set_content(entry, hasher.finish());
             read?;
         }
@@ -184,7 +185,7 @@ impl LayerWalk {
     fn nameless(&mut self, name: &[u8], path: &[u8], offset: u64, mut reader: impl Read) {
         let Some(entry) = self.nothing(name, offset, 0) else { return };
         let mut hasher = ContentHasher::default();
-        if let Err(e) = self.feed.packer.file(entry, Place::Content, path, u64::MAX, &mut reader, &mut hasher) {
+        if let Err(e) = self.feed.file(entry, path, u64::MAX, &mut reader, &mut hasher) {
             self.unreadable(&e, offset);
         }
     }
@@ -268,11 +269,18 @@ impl LayerWalk {
         for other in others {
             fed.hits.merge(other.hits);
             fed.coverage += other.coverage;
+            fed.problems.append(other.problems);
+            fed.digests.extend(other.digests);
+            fed.packages.merge(&other.packages);
         }
         scan.coverage += fed.coverage;
         let (mut hits, problem) = fed.hits.finish();
         hits.iter_mut().filter(|hit| hit.place == Place::Name).for_each(|hit| LayerWalk::settle(&scan, hit));
         scan.hits = hits;
+        let matched: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
+        fed.digests.retain(|entry, _| matched.contains(entry));
+        (scan.digests, scan.packages) = (fed.digests, fed.packages);
+        problems.append(fed.problems);
         problems.extend(problem);
         scan.problems = problems.finish();
         scan.finish();

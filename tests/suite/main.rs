@@ -17,6 +17,8 @@ mod import;
 mod layouts;
 mod matrix;
 mod memory;
+mod nested;
+mod origin;
 mod properties;
 mod raw;
 mod rules;

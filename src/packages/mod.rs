@@ -1,0 +1,166 @@
+//! What package managers say of the files that they put into an image: lists of digests.
+//!
+//! A file whose content is in such a list came from a package, and is as the package has it: whoever wants it can download it, and
+//! what is found in it is published. What was changed since is in no list. Contents are compared, not paths: a copy is as public as
+//! the file itself.
+
+mod apk;
+mod dpkg;
+mod record;
+
+use crate::digest::FileDigests;
+use std::collections::HashMap;
+
+/// The most files that the lists of one layer may name: a Debian with everything in it has 400,000.
+const MOST: usize = 2_000_000;
+/// The longest name of a package that is told.
+const LONGEST_NAME: usize = 100;
+
+/// A kind of list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// `/var/lib/dpkg/info/NAME.md5sums`.
+    Dpkg,
+    /// `/var/lib/dpkg/status`, which has the digests of configuration files.
+    DpkgStatus,
+    /// `/lib/apk/db/installed`.
+    Apk,
+    /// `*.dist-info/RECORD` of Python.
+    Record,
+}
+
+impl List {
+    /// The largest list that is read, in bytes.
+    pub const MOST: u64 = 32 << 20;
+
+    /// What list a file of this path is, if it is one.
+    pub fn of(path: &[u8]) -> Option<List> {
+        let (dir, name) = path.iter().rposition(|b| *b == b'/').map_or((&b""[..], path), |at| (&path[..at], &path[at + 1..]));
+        match name {
+            b"RECORD" if dir.ends_with(b".dist-info") => Some(List::Record),
+            b"installed" if dir.ends_with(b"lib/apk/db") => Some(List::Apk),
+            b"status" if dir.ends_with(b"lib/dpkg") => Some(List::DpkgStatus),
+            _ if name.ends_with(b".md5sums") && (dir.ends_with(b"dpkg/info") || dir.ends_with(b"dpkg/status.d")) => Some(List::Dpkg),
+            _ => None,
+        }
+    }
+}
+
+/// Contents that packages have: of each the first 16 bytes of its digest, and whose it is.
+#[derive(Debug, Default)]
+pub struct Packages {
+    names: Vec<Box<str>>,
+    contents: HashMap<[u8; 16], u32>,
+}
+
+impl Packages {
+    /// Adds what the list of this path says.
+    pub fn read(&mut self, list: List, path: &[u8], text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        let path = String::from_utf8_lossy(path);
+        match list {
+            List::Dpkg => dpkg::sums(&path, &text, self),
+            List::DpkgStatus => dpkg::status(&text, self),
+            List::Apk => apk::installed(&text, self),
+            List::Record => record::record(&path, &text, self),
+        }
+    }
+
+    /// Adds what other lists say.
+    pub fn merge(&mut self, other: &Packages) {
+        for (digest, name) in &other.contents {
+            if self.contents.len() < MOST && !self.contents.contains_key(digest) {
+                let name = other.names[*name as usize].clone();
+                let index = self.index(name);
+                self.contents.insert(*digest, index);
+            }
+        }
+    }
+
+    /// The package that has a file with these digests: `python3.11 (dpkg)`.
+    pub fn owner(&self, digests: &FileDigests) -> Option<&str> {
+        let owner = [&digests.md5, &digests.sha1, &digests.sha256].into_iter().find_map(|digest| self.contents.get(digest))?;
+        Some(&self.names[*owner as usize])
+    }
+
+    /// Whether no list said anything.
+    pub fn is_empty(&self) -> bool {
+        self.contents.is_empty()
+    }
+
+    fn index(&mut self, name: Box<str>) -> u32 {
+        if self.names.last() != Some(&name) {
+            self.names.push(name);
+        }
+        (self.names.len() - 1) as u32
+    }
+
+    /// Adds the contents of one package. A name with unusual characters is hostile, or none.
+    fn add(&mut self, package: &str, manager: &str, digests: impl IntoIterator<Item = [u8; 16]>) {
+        let usual = |b: u8| b.is_ascii_alphanumeric() || b"+-._ ".contains(&b);
+        if package.is_empty() || package.len() > LONGEST_NAME || !package.bytes().all(usual) {
+            return;
+        }
+        let index = self.index(format!("{package} ({manager})").into());
+        for digest in digests {
+            if self.contents.len() < MOST {
+                self.contents.entry(digest).or_insert(index);
+            }
+        }
+    }
+}
+
+/// Directories that no package of a distribution installs to (Filesystem Hierarchy Standard 3.0: `/opt`, `/srv`, `/usr/local`, homes):
+/// one that does is somebody's own, and not published by being a package.
+fn is_local(path: &str) -> bool {
+    let path = path.trim_start_matches(['.', '/']);
+    ["opt/", "srv/", "usr/local/", "home/", "root/", "app/"].iter().any(|dir| path.starts_with(dir))
+}
+
+/// The first 16 bytes of a digest in hexadecimal.
+fn hex_digest(text: &str) -> Option<[u8; 16]> {
+    let mut digest = [0; 16];
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().get(..32)?.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The owner of a file with this content, after reading one list.
+    pub fn owner(list: List, path: &str, text: &str, content: &[u8]) -> Option<String> {
+        let mut packages = Packages::default();
+        packages.read(list, path.as_bytes(), text.as_bytes());
+        packages.owner(&FileDigests::of(content)).map(str::to_owned)
+    }
+
+    #[test]
+    fn lists_are_known_by_their_paths() {
+        for (path, list) in [
+            ("var/lib/dpkg/info/libc6:amd64.md5sums", Some(List::Dpkg)),
+            ("var/lib/dpkg/status.d/base.md5sums", Some(List::Dpkg)),
+            ("var/lib/dpkg/status", Some(List::DpkgStatus)),
+            ("lib/apk/db/installed", Some(List::Apk)),
+            ("usr/lib/python3/dist-packages/Django-4.2.dist-info/RECORD", Some(List::Record)),
+            ("srv/RECORD", None),
+            ("srv/app.md5sums", None),
+        ] {
+            assert_eq!(List::of(path.as_bytes()), list, "{path}");
+        }
+    }
+
+    #[test]
+    fn packages_of_several_lists_keep_their_names() {
+        let (mut one, mut all) = (Packages::default(), Packages::default());
+        one.add("a", "x", [[1; 16]]);
+        one.add("b", "x", [[2; 16]]);
+        all.merge(&one);
+        let digests = FileDigests { md5: [0; 16], sha1: [2; 16], sha256: [0; 16] };
+        assert_eq!(all.owner(&digests), Some("b (x)"));
+        one.add("a\u{1b}[31m", "x", [[3; 16]]);
+        assert_eq!(one.owner(&FileDigests { md5: [3; 16], ..digests }), None);
+    }
+}
