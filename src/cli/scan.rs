@@ -50,7 +50,7 @@ pub struct Args {
     /// Exit code when something was found (not 2 or 3, which have a meaning of their own)
     #[arg(long, default_value_t = 1, value_name = "N")]
     exit_code: u8,
-    /// Add the rules of a file or of a directory's *.toml files
+    /// Add the rules of a file or directory, also of gitleaks, Nosey Parker and Kingfisher
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
     /// Remove the rule with this id

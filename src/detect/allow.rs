@@ -11,15 +11,20 @@ pub const REACH: usize = 1024;
 /// True if the first or the last line of `value` allows what the rule `id` finds there.
 pub fn allows(bytes: &[u8], value: Range<usize>, id: &str) -> bool {
     let text = bytes[value.clone()].trim_ascii_end();
-    let (start, end) = (value.start, value.start + text.len());
-    let from = start.saturating_sub(REACH);
-    let to = (end + REACH).min(bytes.len());
-    let begins = memchr::memrchr(b'\n', &bytes[from..start]).map_or(from, |at| from + at + 1);
-    let ends = memchr::memchr(b'\n', &bytes[end..to]).map_or(to, |at| end + at);
+    let start = value.start;
+    let Range { start: begins, end: ends } = lines(bytes, start..start + text.len());
     match (memchr::memchr(b'\n', text), memchr::memrchr(b'\n', text)) {
         (Some(first), Some(last)) => marks(&bytes[begins..start + first], id) || marks(&bytes[start + last + 1..ends], id),
         _ => marks(&bytes[begins..ends], id),
     }
+}
+
+/// The lines that a part of a text stands on, as far as they are looked at.
+pub fn lines(bytes: &[u8], part: Range<usize>) -> Range<usize> {
+    let from = part.start.saturating_sub(REACH);
+    let to = (part.end + REACH).min(bytes.len());
+    let begins = memchr::memrchr(b'\n', &bytes[from..part.start]).map_or(from, |at| from + at + 1);
+    begins..memchr::memchr(b'\n', &bytes[part.end..to]).map_or(to, |at| part.end + at)
 }
 
 /// True if `line` holds the mark, and behind it nothing that names rules, or this rule among them.

@@ -4,6 +4,7 @@
 //! one winner where rules overlap. Everything is a function of the bytes, the path and the rules.
 
 mod allow;
+mod anywhere;
 mod assignment;
 mod decode;
 mod entropy;
@@ -19,10 +20,11 @@ pub mod watch;
 mod winners;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
-use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Reach, Rule, RuleSet, Window};
+use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, Rule, RuleSet, Window};
 use crate::secret::Secret;
 use prefilter::{Prefilter, Target};
 use regex_automata::{Anchored, Input};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use watch::{Refusal, Watch};
 use winners::specificity;
@@ -206,6 +208,7 @@ impl Detector {
         let mut done: Vec<(usize, usize)> = Vec::new();
         let mut assignments_done = 0;
         let wanted_files = self.prefilter.file_rules(text.path);
+        let mut anywhere: BTreeSet<usize> = self.prefilter.always().iter().copied().collect();
         for (span, target) in self.prefilter.hits(text.bytes) {
             match target {
                 Target::Assignment => {
@@ -213,6 +216,7 @@ impl Detector {
                         assignments_done = self.assignment(text, span, found, watch);
                     }
                 }
+                Target::Anywhere(index) => drop(anywhere.insert(index)),
                 Target::Near(index) => self.near(text, index, span, found, watch),
                 Target::Rule(index) => {
                     let rule = &self.rules.rules()[index];
@@ -231,6 +235,9 @@ impl Detector {
                     }
                 }
             }
+        }
+        for index in anywhere {
+            self.anywhere(text, index, found, watch);
         }
     }
 
@@ -301,28 +308,6 @@ impl Detector {
         }
     }
 
-    /// Rules that are run over the whole of certain files.
-    fn in_files<W: Watch>(&self, text: &Text, found: &mut Vec<Candidate>, watch: &mut W) {
-        for &index in &self.prefilter.file_rules(text.path) {
-            let rule = &self.rules.rules()[index];
-            let Reach::Files { whole, .. } = rule.reach else { continue };
-            if whole && (!text.whole || text.bytes.len() > 64 << 10) {
-                continue;
-            }
-            let Some(regex) = rule.regex() else { continue };
-            let mut captures = regex.create_captures();
-            let mut at = 0;
-            while at <= text.bytes.len() {
-                regex.captures(Input::new(text.bytes).range(at..), &mut captures);
-                let Some(hit) = captures.get_match() else { break };
-                at = hit.end().max(hit.start() + 1);
-                if let Some(secret) = rule.secret_span(&captures) {
-                    self.judge(text, index, &hit.range(), secret, found, watch);
-                }
-            }
-        }
-    }
-
     /// An assignment whose name holds one of the name rules' words. Returns where the name ended.
     fn assignment<W: Watch>(&self, text: &Text, word: Range<usize>, found: &mut Vec<Candidate>, watch: &mut W) -> usize {
         let name = assignment::name_around(text.bytes, word);
@@ -349,6 +334,15 @@ impl Detector {
             }
         };
         let rule = &self.rules.rules()[index];
+        let refused = if !rule.fits_path(text.path) {
+            Some(Refusal::Path)
+        } else {
+            self.excepted(text, index, &(name.start..assigned.value.end), &assigned.value).then_some(Refusal::Excepted)
+        };
+        if let Some(why) = refused {
+            watch.refused(index, text.bytes, assigned.value, why);
+            return end;
+        }
         let mut confidence = judged.confidence.min(rule.confidence);
         let mut reasons = vec![judged.reason.into()];
         if matches!(rule.reach, Reach::Names { issued: true, .. })
@@ -383,12 +377,25 @@ impl Detector {
         true
     }
 
+    /// True if an exception of the rule lets it pass.
+    fn excepted(&self, text: &Text, index: usize, whole: &Range<usize>, secret: &Range<usize>) -> bool {
+        self.rules.rules()[index].excepts(|| Place {
+            secret: &text.bytes[secret.clone()],
+            whole: &text.bytes[whole.clone()],
+            line: &text.bytes[allow::lines(text.bytes, whole.clone())],
+            path: text.path,
+        })
+    }
+
     /// What a value is worth, or why it is none.
     fn weigh(&self, text: &Text, index: usize, whole: &Range<usize>, secret: Range<usize>) -> Result<Candidate, Refusal> {
         let rule = &self.rules.rules()[index];
         let value = &text.bytes[secret.clone()];
         if value.is_empty() {
             return Err(Refusal::Form);
+        }
+        if !rule.fits_path(text.path) {
+            return Err(Refusal::Path);
         }
         if let Some(gate) = value::failed(&rule.value, value) {
             return Err(Refusal::Gate(gate));
@@ -406,6 +413,9 @@ impl Detector {
         }
         if placeholder::is_reference(value) {
             return Err(Refusal::Reference);
+        }
+        if self.excepted(text, index, whole, &secret) {
+            return Err(Refusal::Excepted);
         }
         let mut confidence = rule.confidence;
         let mut reasons = Vec::new();

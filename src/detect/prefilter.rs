@@ -16,6 +16,8 @@ pub enum Target {
     Rule(usize),
     /// A value of this rule's form is looked for behind it.
     Near(usize),
+    /// This rule is run over the whole text.
+    Anywhere(usize),
     /// A name that may be assigned to is looked at.
     Assignment,
 }
@@ -25,6 +27,8 @@ pub struct Prefilter {
     automaton: AhoCorasick,
     /// Per literal, what it leads to.
     targets: Vec<Vec<Target>>,
+    /// Rules that are run over every text.
+    always: Vec<usize>,
     globs: GlobSet,
     /// Per glob, its rule.
     glob_rules: Vec<usize>,
@@ -80,7 +84,7 @@ impl Prefilter {
     /// Built once per rule set.
     pub fn new(rules: &[Rule]) -> Result<Prefilter, Error> {
         let mut literals: HashMap<String, Vec<Target>> = HashMap::new();
-        let (mut globs, mut glob_rules) = (GlobSetBuilder::new(), Vec::new());
+        let (mut globs, mut glob_rules, mut always) = (GlobSetBuilder::new(), Vec::new(), Vec::new());
         let (mut anywhere, mut metadata, mut services) = (Names::default(), Names::default(), HashSet::new());
         for (index, rule) in rules.iter().enumerate() {
             let files = match &rule.reach {
@@ -94,6 +98,13 @@ impl Prefilter {
                     services.extend(words.iter().filter(|word| *complete && !is_everyday(word)).map(|word| joined(word)));
                     for literal in words.iter().flat_map(|word| variants(word)) {
                         literals.entry(literal).or_default().push(Target::Near(index));
+                    }
+                    continue;
+                }
+                Reach::Anywhere { keywords } => {
+                    always.extend(keywords.iter().all(String::is_empty).then_some(index));
+                    for keyword in keywords.iter().filter(|keyword| !keyword.is_empty()) {
+                        literals.entry(keyword.clone()).or_default().push(Target::Anywhere(index));
                     }
                     continue;
                 }
@@ -128,13 +139,18 @@ impl Prefilter {
             .build(&texts)
             .map_err(|e| internal(e.to_string()))?;
         let globs = globs.build().map_err(|e| internal(e.to_string()))?;
-        Ok(Prefilter { automaton, targets, globs, glob_rules, anywhere, metadata, services })
+        Ok(Prefilter { automaton, targets, always, globs, glob_rules, anywhere, metadata, services })
     }
 
     /// Every literal in `bytes`, by its end, and what it leads to.
     pub fn hits<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (Range<usize>, Target)> + 'a {
         let found = self.automaton.find_overlapping_iter(bytes);
         found.flat_map(|hit| self.targets[hit.pattern().as_usize()].iter().map(move |target| (hit.range(), *target)))
+    }
+
+    /// The rules that are run over every text.
+    pub fn always(&self) -> &[usize] {
+        &self.always
     }
 
     /// The rules that are meant for a file of this path.

@@ -28,6 +28,10 @@ pub enum Refusal {
     Gate(Gate),
     /// It continues a longer word.
     Continues,
+    /// The rule is meant for files of other paths.
+    Path,
+    /// One of the rule's own exceptions lets it pass.
+    Excepted,
     /// It refers to a value that is kept elsewhere.
     Reference,
     /// The rule's check says that it is something else.
@@ -60,6 +64,8 @@ impl Refusal {
             Refusal::Form => "form",
             Refusal::Gate(gate) => gate.name,
             Refusal::Continues => "boundary",
+            Refusal::Path => "path",
+            Refusal::Excepted => "exception",
             Refusal::Reference => "reference",
             Refusal::Check => "check",
             Refusal::Assigned(_) => "assignment",
@@ -76,6 +82,8 @@ impl fmt::Display for Refusal {
             Refusal::Form => "a literal of the rule stands there, but what is around it does not match its regex",
             Refusal::Gate(gate) => return gate.fmt(f),
             Refusal::Continues => "it continues a longer word",
+            Refusal::Path => "the rule is meant for files of other paths",
+            Refusal::Excepted => "an exception of the rule (`allow`, allowlist) lets it pass",
             Refusal::Reference => "it refers to a value that is kept elsewhere, or stands for one",
             Refusal::Check => "the check says that it is something else",
             Refusal::Assigned(why) => why,

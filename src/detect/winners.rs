@@ -37,7 +37,7 @@ impl Detector {
 pub fn specificity(rule: &Rule) -> (u8, Severity) {
     let reached = match &rule.reach {
         Reach::Literals { files, .. } => 3 + u8::from(!files.is_empty()),
-        Reach::Near { .. } => 2,
+        Reach::Near { .. } | Reach::Anywhere { .. } => 2,
         Reach::Files { .. } => 1,
         Reach::Names { .. } => 0,
     };

@@ -1,8 +1,10 @@
 //! From a rule as it is written to a rule that can be run. Used for the built-in rules and for `--rules` alike.
 
 use super::check::Check;
+use super::exception::{Exception, Place};
+use super::import;
 use super::service;
-use super::spec::{Example, RuleFile, RuleSpec, ValueSpec};
+use super::spec::{Example, Group, RuleFile, RuleSpec, ValueSpec};
 use super::{Confidence, Severity};
 use crate::error::Error;
 use globset::{GlobBuilder, GlobMatcher};
@@ -10,7 +12,7 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use toml::Spanned;
 
 /// The farthest a rule may look to the right of its literal, in bytes.
@@ -37,8 +39,14 @@ pub struct Rule {
     pub value: ValueSpec,
     /// Offline validator.
     pub check: Option<Check>,
+    /// Its name (RULES.md).
+    pub check_name: Option<String>,
+    /// The forms that the regex was made from, if it was.
+    pub forms: Vec<String>,
     /// The match may not continue a longer word.
     pub boundary: bool,
+    /// It came from the rule file of another tool.
+    pub imported: bool,
     /// How to revoke and rotate.
     pub revoke: Option<String>,
     /// Where the format is documented.
@@ -55,6 +63,9 @@ pub struct Rule {
     pub(super) canonical: String,
     source: String,
     regex: OnceLock<Regex>,
+    group: Group,
+    path: Option<Regex>,
+    exceptions: Vec<Arc<Exception>>,
 }
 
 /// How a rule is reached.
@@ -68,6 +79,11 @@ pub enum Reach {
         files: Vec<GlobMatcher>,
         /// Where the match may lie.
         window: Window,
+    },
+    /// Anywhere in a text that holds one of the keywords; without keywords, in every text. Only imported rules.
+    Anywhere {
+        /// Lower case.
+        keywords: Vec<String>,
     },
     /// In files whose path matches.
     Files {
@@ -128,7 +144,42 @@ impl Rule {
 
     /// Where the secret lies, given the captures of a match.
     pub fn secret_span(&self, captures: &regex_automata::util::captures::Captures) -> Option<Range<usize>> {
-        captures.get_group_by_name("secret").or_else(|| captures.get_match().map(|m| m.span())).map(|span| span.range())
+        let group = |number: usize| captures.get_group(number).filter(|span| !span.is_empty());
+        let secret = match self.group {
+            Group::Named => captures.get_group_by_name("secret"),
+            Group::Number(number) => captures.get_group(number),
+            Group::First => (1..captures.group_len()).find_map(group),
+            Group::Last => (1..captures.group_len()).rev().find_map(group),
+        };
+        secret.or_else(|| captures.get_match().map(|m| m.span())).map(|span| span.range())
+    }
+
+    /// Which group of the regex is the secret: a number, `first`, `last`, or `secret` for the one of that name, or all.
+    pub fn group(&self) -> String {
+        match self.group {
+            Group::Named => "secret".to_owned(),
+            Group::Number(number) => number.to_string(),
+            Group::First => "first".to_owned(),
+            Group::Last => "last".to_owned(),
+        }
+    }
+
+    /// How many exceptions it has.
+    pub fn exceptions(&self) -> usize {
+        self.exceptions.len()
+    }
+
+    /// True if the rule is meant for a file of this path, as far as its `path` says.
+    pub fn fits_path(&self, path: &[u8]) -> bool {
+        self.path.as_ref().is_none_or(|regex| regex.is_match(path))
+    }
+
+    /// True if one of the rule's exceptions lets the match pass.
+    pub fn excepts<'a>(&self, place: impl FnOnce() -> Place<'a>) -> bool {
+        !self.exceptions.is_empty() && {
+            let place = place();
+            self.exceptions.iter().any(|exception| exception.holds(&place))
+        }
     }
 
     /// The regex as it was written.
@@ -149,14 +200,21 @@ impl Rule {
     }
 }
 
-/// All rules of one file. The error names file, rule, line and column.
-pub(super) fn rule_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
+/// All rules of one file, whatever tool it was written for, and what of it cannot be honoured. The error names file, rule, line and
+/// column.
+pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(Vec<Rule>, import::Remarks), Error> {
+    match import::read(file, text, load)? {
+        Some(imported) => import::compile(file, imported),
+        None => Ok((own_file(file, text)?, import::Remarks::default())),
+    }
+}
+
+fn own_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
     let parsed: RuleFile = toml::from_str(text).map_err(|e| {
         let place = e.span().map_or_else(|| file.to_owned(), |span| position(file, text, span.start));
         Error::Rules { file: place, message: e.message().to_owned() }
     })?;
-    let stem = Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned());
-    let provider = parsed.provider.unwrap_or(stem);
+    let provider = parsed.provider.unwrap_or_else(|| stem(file));
     let mut rules: Vec<Rule> = parsed.rule.into_iter().map(|spec| compile(file, text, &provider, spec)).collect::<Result<_, _>>()?;
     for (name, service) in &parsed.services {
         let place = || position(file, text, service.span().start);
@@ -168,7 +226,12 @@ pub(super) fn rule_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
     Ok(rules)
 }
 
-fn position(file: &str, text: &str, at: usize) -> String {
+/// The name of a file without its ending.
+pub(super) fn stem(file: &str) -> String {
+    Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned())
+}
+
+pub(super) fn position(file: &str, text: &str, at: usize) -> String {
     let before = &text.as_bytes()[..at.min(text.len())];
     let line = 1 + before.iter().filter(|b| **b == b'\n').count();
     let column = 1 + before.iter().rev().take_while(|b| **b != b'\n').count();
@@ -208,19 +271,38 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
     if spec.matches.is_empty() {
         return Err(complaint.rule("at least one `match` example is needed"));
     }
-    let canonical = format!("{spec:?}");
-    let reach = reach(&complaint, &spec)?;
+    rule(&complaint, provider, spec, Vec::new())
+}
+
+/// A rule of another tool, whose regex is compiled at once: what it takes is not known before.
+pub(super) fn imported(file: &str, provider: &str, spec: RuleSpec, exceptions: Vec<Arc<Exception>>) -> Result<Rule, Error> {
+    let id = spec.id.get_ref().clone();
+    let complaint = Complaint { file, text: "", id: &id, id_at: 0 };
+    let built = build(spec.regex.as_ref().map_or("", |regex| regex.get_ref())).map_err(|e| complaint.rule(e.to_string()))?;
+    let rule = rule(&complaint, provider, spec, exceptions)?;
+    let _ = rule.regex.set(built);
+    Ok(Rule { imported: true, ..rule })
+}
+
+fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: Vec<Arc<Exception>>) -> Result<Rule, Error> {
+    let shared: String = exceptions.iter().map(|exception| exception.canonical()).collect();
+    let canonical = format!("{spec:?}{shared}");
+    let reach = reach(complaint, &spec)?;
     if let Some(regex) = &spec.regex {
         syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
     }
+    let path = spec.path.as_ref().map(|path| build(path.get_ref()).map_err(|e| complaint.at(path, format!("the regex is wrong: {e}"))));
     let check = match &spec.check {
         None => None,
         Some(name) => {
             Some(Check::parse(name.get_ref()).ok_or_else(|| complaint.at(name, format!("there is no check {:?}", name.get_ref())))?)
         }
     };
+    for allow in spec.allow {
+        exceptions.push(Arc::new(Exception::new(allow).map_err(|e| complaint.rule(format!("`allow`: {e}")))?));
+    }
     Ok(Rule {
-        id: id.clone(),
+        id: spec.id.into_inner(),
         provider: provider.to_owned(),
         title: spec.title,
         severity: spec.severity,
@@ -228,20 +310,29 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
         reach,
         value: spec.value,
         check,
+        check_name: spec.check.map(Spanned::into_inner),
+        forms: spec.form.into_iter().map(Spanned::into_inner).collect(),
         boundary: spec.boundary,
+        imported: false,
         revoke: spec.revoke,
         reference: spec.reference,
         sample: spec.sample,
         matches: spec.matches,
         reject: spec.reject,
-        file: file.to_owned(),
+        file: complaint.file.to_owned(),
         canonical,
         source: spec.regex.map(Spanned::into_inner).unwrap_or_default(),
         regex: OnceLock::new(),
+        group: spec.group,
+        path: path.transpose()?,
+        exceptions,
     })
 }
 
 fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
+    if let Some(keywords) = &spec.keywords {
+        return Ok(Reach::Anywhere { keywords: keywords.clone() });
+    }
     let files = spec.files.iter().map(|glob| compile_glob(complaint, glob)).collect::<Result<Vec<_>, _>>()?;
     if spec.complete && spec.near.is_empty() {
         return Err(complaint.rule("`complete` goes with `near`"));
@@ -312,20 +403,24 @@ fn compile_word(complaint: &Complaint, word: &Spanned<String>) -> Result<String,
     Ok(text.clone())
 }
 
-fn config() -> syntax::Config {
+/// How regexes are read: bytes, and classes of ASCII.
+pub(super) fn config() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
-fn syntax_check(pattern: &str) -> Result<(), String> {
+/// Whether a regex can be read.
+pub(super) fn syntax_check(pattern: &str) -> Result<(), String> {
     syntax::parse_with(pattern, &config()).map(drop).map_err(|e| format!("the regex is wrong: {e}"))
 }
 
 fn build(pattern: &str) -> Result<Regex, Box<regex_automata::meta::BuildError>> {
-    Regex::builder()
-        .syntax(config())
-        .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20)))
-        .build(pattern)
-        .map_err(Box::new)
+    build_many(&[pattern])
+}
+
+/// One regex that matches where one of the patterns does.
+pub(super) fn build_many<P: AsRef<str>>(patterns: &[P]) -> Result<Regex, Box<regex_automata::meta::BuildError>> {
+    let limits = Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20));
+    Regex::builder().syntax(config()).configure(limits).build_many(patterns).map_err(Box::new)
 }
 
 /// Compiles the regex of `rule` as a scan would; for `rules check` and tests.

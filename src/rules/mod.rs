@@ -3,16 +3,21 @@
 mod builtin;
 pub mod check;
 mod compile;
+mod exception;
+mod files;
 mod form;
+mod import;
 pub mod sample;
 mod service;
 mod spec;
 
 pub use compile::{MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};
+pub use exception::Place;
 pub use spec::{Example, ValueSpec};
 
 use crate::digest::Digest;
 use crate::error::Error;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// How bad a leak is.
@@ -78,6 +83,7 @@ impl Confidence {
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    remarks: Vec<String>,
     fingerprint: Digest,
 }
 
@@ -89,34 +95,47 @@ impl RuleSet {
 
     /// Rules from the texts of rule files; the first of each pair is the file's name, for messages and the provider.
     pub fn from_texts(files: &[(String, String)]) -> Result<RuleSet, Error> {
-        let mut rules = Vec::new();
-        for (name, text) in files {
-            rules.extend(compile::rule_file(name, text)?);
-        }
-        RuleSet::of(rules)
+        RuleSet::of(Vec::new(), Vec::new())?.with(files, &|_, _| None)
     }
 
-    fn of(rules: Vec<Rule>) -> Result<RuleSet, Error> {
-        let mut seen = std::collections::HashMap::new();
+    /// The rules of one file, or of the rule files in a directory, alone.
+    pub fn from_path(path: &Path) -> Result<RuleSet, Error> {
+        RuleSet::of(Vec::new(), Vec::new())?.with_path(path)
+    }
+
+    /// Adds the rules of one file, or of the rule files in a directory.
+    pub fn with_path(self, path: &Path) -> Result<RuleSet, Error> {
+        self.with(&files::read(path)?, &files::extended)
+    }
+
+    fn with(self, files: &[(String, String)], load: import::Load) -> Result<RuleSet, Error> {
+        let (mut rules, mut remarks) = (self.rules, self.remarks);
+        let mut said = import::Remarks::default();
+        for (name, text) in files {
+            let (more, of_file) = compile::rule_file(name, text, load)?;
+            rules.extend(more);
+            said.add(name, of_file);
+        }
+        remarks.extend(said.sentences());
+        RuleSet::of(rules, remarks)
+    }
+
+    fn of(mut rules: Vec<Rule>, remarks: Vec<String>) -> Result<RuleSet, Error> {
+        let mut seen: HashMap<String, String> = HashMap::new();
         let mut all = String::new();
-        for rule in &rules {
-            if let Some(first) = seen.insert(&rule.id, &rule.file) {
+        for rule in &mut rules {
+            if rule.imported && seen.contains_key(&rule.id) {
+                // Other tools have names of their own for what is built in.
+                rule.id = format!("{}.{}", rule.provider, rule.id);
+            }
+            if let Some(first) = seen.insert(rule.id.clone(), rule.file.clone()) {
                 let message = format!("rule {}: the id is already taken in {first}", rule.id);
                 return Err(Error::Rules { file: rule.file.clone(), message });
             }
             all.push_str(&rule.canonical);
         }
         let fingerprint = Digest::sha256(all.as_bytes());
-        Ok(RuleSet { rules, fingerprint })
-    }
-
-    /// Adds the rules of every `*.toml` in `dir`, or of one file.
-    pub fn with_path(self, path: &Path) -> Result<RuleSet, Error> {
-        let mut rules = self.rules;
-        for (name, text) in read_rule_files(path)? {
-            rules.extend(compile::rule_file(&name, &text)?);
-        }
-        RuleSet::of(rules)
+        Ok(RuleSet { rules, remarks, fingerprint })
     }
 
     /// Removes the rule with this id. An id that no rule has is an error.
@@ -126,7 +145,7 @@ impl RuleSet {
         if self.rules.len() == before {
             return Err(Error::Rules { file: "--disable".to_owned(), message: format!("there is no rule {id}") });
         }
-        RuleSet::of(self.rules)
+        RuleSet::of(self.rules, self.remarks)
     }
 
     /// The rules, in order.
@@ -139,30 +158,13 @@ impl RuleSet {
         self.rules.iter().find(|rule| rule.id == id)
     }
 
+    /// What of imported rule files cannot be honoured, a sentence each. Names in it come from the files: sanitise before printing.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
     /// Digest of all that is in the rules: two scans with equal fingerprints used equal rules.
     pub fn fingerprint(&self) -> &Digest {
         &self.fingerprint
     }
-}
-
-/// The names and texts of the rule files at `path`, sorted by name.
-pub fn read_rule_files(path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let open = |path: &Path, source| Error::Open { target: path.display().to_string(), source };
-    let mut files = Vec::new();
-    if path.is_dir() {
-        for item in std::fs::read_dir(path).map_err(|e| open(path, e))? {
-            let file = item.map_err(|e| open(path, e))?.path();
-            if file.extension().is_some_and(|e| e == "toml") {
-                files.push(file);
-            }
-        }
-        files.sort();
-    } else {
-        files.push(path.to_owned());
-    }
-    let read = |file: std::path::PathBuf| match std::fs::read_to_string(&file) {
-        Ok(text) => Ok((file.display().to_string(), text)),
-        Err(source) => Err(open(&file, source)),
-    };
-    files.into_iter().map(read).collect()
 }

@@ -1,5 +1,6 @@
 //! A rule file as it is written.
 
+use super::exception::ExceptionSpec;
 use super::service::ServiceSpec;
 use super::{Confidence, Severity};
 use serde::Deserialize;
@@ -57,6 +58,16 @@ pub struct RuleSpec {
     #[serde(default)]
     pub value: ValueSpec,
     pub check: Option<Spanned<String>>,
+    /// A regex for the file's path.
+    pub path: Option<Spanned<String>>,
+    #[serde(default)]
+    pub allow: Vec<ExceptionSpec>,
+    /// Of imported rules: where one of these stands in a text, the regex is run over all of it. With none, over every text.
+    #[serde(skip)]
+    pub keywords: Option<Vec<String>>,
+    /// Of imported rules.
+    #[serde(skip)]
+    pub group: Group,
     pub sample: Option<String>,
     #[serde(default, rename = "match")]
     pub matches: Vec<Example>,
@@ -64,6 +75,20 @@ pub struct RuleSpec {
     pub reject: Vec<Example>,
     pub revoke: Option<String>,
     pub reference: Option<String>,
+}
+
+/// Which part of a match is the secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Group {
+    /// The group named `secret`, or all.
+    #[default]
+    Named,
+    /// The group with this number.
+    Number(usize),
+    /// The first that is not empty.
+    First,
+    /// The last that is not empty.
+    Last,
 }
 
 impl Default for RuleSpec {
@@ -88,6 +113,10 @@ impl Default for RuleSpec {
             boundary: yes(),
             value: ValueSpec::default(),
             check: None,
+            path: None,
+            allow: Vec::new(),
+            keywords: None,
+            group: Group::Named,
             sample: None,
             matches: Vec::new(),
             reject: Vec::new(),

@@ -13,6 +13,7 @@ mod engines;
 mod explain;
 mod fates;
 mod hostile;
+mod import;
 mod layouts;
 mod matrix;
 mod memory;

@@ -53,6 +53,49 @@ fn list_and_show() {
     assert!(run(["rules", "list"]).stdout.contains("github-personal-access-token"));
     assert!(run(["rules", "show", "github-personal-access-token"]).stdout.contains("ghp_"));
     assert_eq!(run(["rules", "show", "nothing"]).code, 2);
+    let all = run(["rules", "list", "--format", "json"]).json();
+    let one = all.as_array().expect("a list").iter().find(|rule| rule["id"] == "github-personal-access-token").expect("a rule");
+    assert_eq!((&one["reach"], &one["severity"], &one["imported"]), (&"literals".into(), &"critical".into(), &false.into()));
+    assert!(one["check"].as_str().is_some_and(|check| check.starts_with("crc32")) && one["keywords"][0] == "ghp_", "{one}");
+}
+
+#[test]
+fn a_rule_is_shown_with_examples_that_it_finds() {
+    for id in ["github-personal-access-token", "stripe-secret-key", "pgpass-password", "generic-password"] {
+        let shown = run(["rules", "show", id, "--format", "json"]);
+        if shown.code != 0 {
+            continue;
+        }
+        let rule = shown.json();
+        let example = &rule["examples"][0];
+        let (text, path) = (example["text"].as_str().expect("a text"), example["path"].as_str().expect("a path"));
+        let explained = run(["rules", "explain", text, "--path", path, "--min-confidence", "low", "--format", "json"]).json();
+        let found = explained["candidates"].as_array().expect("candidates").iter().any(|c| c["rule"] == id && c["reported"] == true);
+        assert!(found, "{id}: {explained:#}");
+        let human = run(["rules", "show", id]).stdout;
+        for label in ["severity", "matches", "example", "not ", "revoke", "file"] {
+            assert!(human.contains(&format!("\n  {label}")), "{id} {label}: {human}");
+        }
+    }
+}
+
+#[test]
+fn exceptions_and_a_path_of_own_rules() {
+    let dir = temporary();
+    let rule = "[[rule]]\nid = \"acme-token\"\ntitle = \"Acme\"\nseverity = \"low\"\nliterals = [\"acme_\"]\nregex = 'acme_[0-9]{12}'\npath = '[.]conf$'\n\
+        allow = [{ words = [\"0000\"] }, { on = \"line\", regexes = ['for tests'] }]\nmatch = [{ path = \"a.conf\", text = \"acme_{digits:12}\" }]\n\
+        reject = [\"acme_304958217346\", { path = \"a.conf\", text = \"acme_300008217346\" }, { path = \"a.conf\", text = \"acme_304958217346 for tests\" }]\n";
+    let path = file(dir.path(), "acme.toml", rule.as_bytes());
+    let checked = run(["rules", "check", &path]);
+    assert_eq!((checked.code, checked.stdout.trim()), (0, "1 rules, 0 failures"), "{}", checked.stderr);
+    for (text, place, verdict) in
+        [("acme_304958217346", "a.txt", "path"), ("acme_300008217346", "a.conf", "exception"), ("acme_304958217346", "a.conf", "reported")]
+    {
+        let explained = run(["rules", "explain", text, "--path", place, "--rules", &path, "--format", "json"]).json();
+        assert_eq!(explained["candidates"][0]["verdict"], verdict, "{explained:#}");
+    }
+    let wrong = file(dir.path(), "wrong.toml", rule.replace("for tests'", "for tests('").as_bytes());
+    assert!(run(["rules", "check", &wrong]).stderr.contains("`allow`"));
 }
 
 #[test]
