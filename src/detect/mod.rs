@@ -7,6 +7,7 @@ mod assignment;
 mod decode;
 mod entropy;
 pub mod examples;
+mod manifest;
 mod near;
 mod placeholder;
 mod prefilter;
@@ -264,6 +265,9 @@ impl Detector {
             regex.captures(Input::new(text.bytes).range(start..end).anchored(anchored), &mut captures);
             let whole = captures.get_match()?.range();
             if whole.start <= literal.start && whole.end >= literal.end {
+                if rule.document.is_some() {
+                    return Some(manifest::candidates(text.bytes, index, rule.confidence, whole, found));
+                }
                 let secret = rule.secret_span(&captures)?;
                 return self.judge(text, index, &whole, secret, found).then_some(whole.end);
             }
@@ -433,6 +437,8 @@ fn has_form(rule: &Rule) -> bool {
 /// A rule with a form of its own beats one that only knows the place, and that one beats a name.
 fn specificity(rule: &Rule) -> (u8, Severity) {
     let reached = match &rule.reach {
+        // What such a value is, it says better itself.
+        Reach::Literals { .. } if rule.document.is_some() => 0,
         Reach::Literals { files, .. } => 3 + u8::from(!files.is_empty()),
         Reach::Near { .. } => 2,
         Reach::Files { .. } => 1,

@@ -35,6 +35,8 @@ pub struct Rule {
     pub reach: Reach,
     /// Gates on the value.
     pub value: ValueSpec,
+    /// The match says what the document around it is: its values are the secrets.
+    pub document: Option<Document>,
     /// Offline validator.
     pub check: Option<Check>,
     /// The match may not continue a longer word.
@@ -94,6 +96,13 @@ pub enum Reach {
         /// Made by a machine: of token characters, and where the name names a service, of the form of its keys.
         issued: bool,
     },
+}
+
+/// A kind of document whose values are secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// A manifest of Kubernetes: `data` and `stringData`.
+    KubernetesSecret,
 }
 
 /// The name of something that holds a secret.
@@ -219,6 +228,12 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
             Some(Check::parse(name.get_ref()).ok_or_else(|| complaint.at(name, format!("there is no check {:?}", name.get_ref())))?)
         }
     };
+    let document = match &spec.document {
+        None => None,
+        Some(_) if !matches!(reach, Reach::Literals { .. }) => return Err(complaint.rule("`document` goes with `literals`")),
+        Some(name) if name.get_ref() == "kubernetes-secret" => Some(Document::KubernetesSecret),
+        Some(name) => return Err(complaint.at(name, format!("there is no document {:?}", name.get_ref()))),
+    };
     Ok(Rule {
         id: id.clone(),
         provider: provider.to_owned(),
@@ -227,6 +242,7 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
         confidence: spec.confidence,
         reach,
         value: spec.value,
+        document,
         check,
         boundary: spec.boundary,
         revoke: spec.revoke,
