@@ -336,20 +336,18 @@ impl Detector {
         if rules.peek().is_none() {
             return end;
         }
-        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else {
-            return end;
-        };
+        let place = assignment::place(text.path);
+        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, place) else { return end };
         let value = &text.bytes[assigned.value.clone()];
         let Some(index) = rules.find(|index| value::passes(&self.rules.rules()[*index].value, value)) else { return end };
-        let Some(judged) = assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium) else { return end };
+        let Some(judged) = assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium, place) else { return end };
         let rule = &self.rules.rules()[index];
         let mut confidence = judged.confidence.min(rule.confidence);
         let mut reasons = vec![judged.reason.into()];
-        if matches!(rule.reach, Reach::Names { issued: true, .. })
-            && let Some(doubt) = assignment::doubt_if_issued(&text.bytes[name.clone()], value).or_else(|| {
-                self.prefilter.names_a_service(&text.bytes[name]).then_some("the keys of the service that is named have another form")
-            })
-        {
+        let name = &text.bytes[name];
+        let doubt = || assignment::doubt_of_name(name).or_else(|| self.prefilter.doubt_of_token(value));
+        let issued = || assignment::doubt_if_issued(name, value).or_else(|| self.prefilter.doubt_of_service(name));
+        if let Some(doubt) = doubt().or_else(|| if matches!(rule.reach, Reach::Names { issued: true, .. }) { issued() } else { None }) {
             confidence = Confidence::Low;
             reasons.push(doubt.into());
         }
@@ -365,14 +363,14 @@ impl Detector {
             return false;
         }
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
-        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) > 0;
+        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) >= 5;
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
         let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
         let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
         // What is stuck to a long token that says what it is does not make it another one.
         let clear = rule.public_prefix(value) >= 5 && rule.check.is_none() || matches!(outcome, Outcome::Valid(_));
         let stuck = !alone && clear && value.len() >= 24 && value::begins_alone(text.bytes, whole.start);
-        if !alone && !stuck {
+        if !alone && !stuck || value::names_a_file(text.bytes, secret.end) {
             return false;
         }
         if placeholder::is_reference(value) {
@@ -396,7 +394,8 @@ impl Detector {
             Outcome::Other => return false,
             Outcome::Unknown => {}
         }
-        let word = if has_form(rule) { None } else { placeholder::looks_like_word(value) };
+        let shown = text.medium == Medium::Text && assignment::place(text.path) != assignment::Place::Settings;
+        let word = if has_form(rule) { None } else { placeholder::looks_chosen(value, shown) };
         let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some("in a file that is no text"));
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
         if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {
