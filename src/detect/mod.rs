@@ -363,7 +363,12 @@ impl Detector {
             return false;
         }
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
-        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) >= 5;
+        let marked = match rule.public_prefix(value) {
+            0 => false,
+            1..=3 => value::changes(value) >= 0.4,
+            _ => true,
+        };
+        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && marked;
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
         let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
         let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
