@@ -8,8 +8,8 @@ use crate::rules::Confidence;
 use crate::rules::check::decode_lenient;
 use std::ops::Range;
 
-/// How far from its `kind` a document is read, in bytes.
-const REACH: usize = 16 << 10;
+/// How far from its `kind` a document is read, in bytes: from any value to both ends is less than the context of a window.
+const REACH: usize = 12 << 10;
 
 /// A value that is declared to be a secret.
 #[derive(Debug, PartialEq, Eq)]
