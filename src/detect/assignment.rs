@@ -7,8 +7,10 @@ use super::{Medium, entropy, placeholder, value};
 use crate::rules::Confidence;
 use std::ops::Range;
 
-/// The longest name, and the longest value, that is looked at, in bytes.
-const LONGEST: usize = 512;
+/// The longest name that is looked at, in bytes.
+const LONGEST_NAME: usize = 512;
+/// The longest value: tokens of sessions have more than a thousand bytes.
+const LONGEST: usize = 1280;
 
 /// A value and how it was written.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,8 +40,8 @@ fn is_name(byte: u8) -> bool {
 pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
     let length = bytes[word.clone()].iter().take_while(|b| is_name(**b)).count();
     let word = word.start..word.start + length;
-    let left = bytes[..word.start].iter().rev().take(LONGEST).take_while(|b| is_name(**b)).count();
-    let right = bytes[word.end..].iter().take(LONGEST).take_while(|b| is_name(**b)).count();
+    let left = bytes[..word.start].iter().rev().take(LONGEST_NAME).take_while(|b| is_name(**b)).count();
+    let right = bytes[word.end..].iter().take(LONGEST_NAME).take_while(|b| is_name(**b)).count();
     let (mut start, mut end) = (word.start - left, word.end + right);
     while start < word.start && matches!(bytes[start], b'-' | b'.') {
         start += 1;
@@ -51,38 +53,52 @@ pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// True for a file of program text: there, a value without quotes is an expression.
-pub fn is_code(path: &[u8]) -> bool {
-    const ENDINGS: &[&str] = &[
+/// Where an assignment in a file of this path stands.
+pub fn place(path: &[u8]) -> Place {
+    const PROGRAMS: &[&str] = &[
         "py", "pyi", "js", "mjs", "cjs", "ts", "mts", "tsx", "jsx", "go", "java", "kt", "rb", "php", "c", "h", "cc", "cpp", "hpp", "rs",
         "cs", "swift", "scala", "pl", "pm", "lua", "map", "coffee", "vue", "el", "m", "sql", "tcl",
     ];
+    const DOCUMENTS: &[&str] = &["md", "markdown", "mdx", "rst", "adoc", "html", "htm", "pod", "tex", "texi", "ipynb"];
     let ending = path.rsplit(|b| *b == b'.').next().unwrap_or_default();
-    ENDINGS.iter().any(|e| e.as_bytes().eq_ignore_ascii_case(ending))
+    let is = |list: &[&str]| list.iter().any(|e| e.as_bytes().eq_ignore_ascii_case(ending));
+    match () {
+        () if is(PROGRAMS) => Place::Program,
+        () if is(DOCUMENTS) => Place::Document,
+        () => Place::Settings,
+    }
 }
 
-/// The value that is assigned to the name at `name`, if something is. In `code`, only what stands in quotes is a value.
-pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium, code: bool) -> Option<Assigned> {
+/// The value that is assigned to the name at `name`, if something is. In a program, only what stands in quotes is a value.
+pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium, place: Place) -> Option<Assigned> {
     let mut cursor = Cursor { bytes, at: name.end };
     let before = bytes[..name.start].last().copied();
     let flag = bytes[..name.start].ends_with(b"-");
     let quoted_name = cursor.skip_quote();
     cursor.skip_while(b"])", 2);
     cursor.skip_while(b" \t", 64);
-    if before == Some(b'<') && cursor.peek() == Some(b'>') {
-        return element(bytes, cursor.at + 1);
+    if before == Some(b'<')
+        && let Some(content) = cursor.end_of_tag()
+    {
+        return element(bytes, content);
     }
     let spaced = cursor.at > name.end;
     let operator = cursor.operator();
+    let mut quotes = false;
     if operator == Operator::None {
-        let defined = bytes[..name.start.saturating_sub(1)].trim_ascii_end().ends_with(b"(");
+        let defined = quoted_name && is_definition(bytes, &name);
         let listed = quoted_name && (flag || defined && constant(&bytes[name.clone()])) && cursor.take(b",");
         let attribute = quoted_name && cursor.take(b"value=");
-        if !(listed || attribute || (flag && spaced && !quoted_name)) {
+        let called = spaced && !quoted_name && begins_line(bytes, name.start);
+        quotes = listed || called;
+        if !(listed || attribute || called || (flag && spaced && !quoted_name)) {
             return None;
         }
     }
     cursor.skip_while(b" \t", 64);
+    if quotes && !flag && !matches!(cursor.peek(), Some(b'"' | b'\'')) {
+        return None;
+    }
     // A type between name and value: `password: str = "x"`.
     if operator == Operator::Colon {
         cursor.skip_type();
@@ -91,7 +107,21 @@ pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium, code: bool)
     let shell = operator == Operator::Equals && bytes.get(name.end) == Some(&b'=') && constant(&bytes[name.clone()]);
     let query = matches!(before, Some(b'?' | b'&'));
     let form = Form { line_of_its_own: flag || shell || medium == Medium::Metadata, json: quoted_name, query };
-    cursor.value(form).filter(|assigned| assigned.delimited || !code || flag || query)
+    cursor.value(form).filter(|assigned| assigned.delimited || place != Place::Program || flag || query)
+}
+
+/// True if a quoted name is the first argument of a call, or the second of one that builds an Android app: `buildConfigField "String", "KEY"`.
+fn is_definition(bytes: &[u8], name: &Range<usize>) -> bool {
+    const BUILDERS: &[&[u8]] = &[b"buildConfigField", b"resValue"];
+    let far = name.start.saturating_sub(80);
+    let line = memchr::memrchr(b'\n', &bytes[far..name.start]).map_or(far, |at| far + at + 1);
+    let before = bytes[line..name.start.saturating_sub(1).max(line)].trim_ascii();
+    before.ends_with(b"(") || before.ends_with(b",") && BUILDERS.iter().any(|builder| before.starts_with(builder))
+}
+
+/// True if nothing but space stands in front of `at` on its line.
+fn begins_line(bytes: &[u8], at: usize) -> bool {
+    bytes[..at].iter().rev().take(64).find(|b| !b" \t".contains(b)).is_none_or(|b| *b == b'\n')
 }
 
 /// A name in capitals, as constants are written.
@@ -146,8 +176,15 @@ impl Cursor<'_> {
         quote
     }
 
+    /// Behind the `>` of a tag that may have attributes: `<Pass encoding="base64">`.
+    fn end_of_tag(&self) -> Option<usize> {
+        let end = self.rest().iter().take(80).position(|b| b"<>\n".contains(b))?;
+        let attributes = end == 0 || self.bytes[self.at - 1].is_ascii_whitespace() && self.rest()[..end].contains(&b'=');
+        (attributes && self.rest()[end] == b'>').then_some(self.at + end + 1)
+    }
+
     fn operator(&mut self) -> Operator {
-        for text in [&b"=>"[..], b":=", b"?=", b"+=", b"->", b"==", b"::=", b"="] {
+        for text in [&b"=>"[..], b":=", b"?=", b"+=", b"->", b"===", b"!==", b"==", b"!=", b"::=", b"="] {
             if self.take(text) {
                 return Operator::Equals;
             }
@@ -207,6 +244,17 @@ impl Cursor<'_> {
 
     fn quoted(&self, quote_at: usize, quote: u8, escaped: bool) -> Option<Assigned> {
         let start = quote_at + 1;
+        // Quotes within quotes: the value is text of a program that is made.
+        let inner = match self.bytes[start..] {
+            [b'\\', b'"', ..] if !escaped && quote == b'"' => Some((start + 1, true)),
+            [b'"', ..] if quote == b'\'' => Some((start, false)),
+            _ => None,
+        };
+        if let Some((at, escaped)) = inner
+            && let Some(assigned) = self.quoted(at, b'"', escaped)
+        {
+            return Some(assigned);
+        }
         let mut at = start;
         loop {
             match self.bytes.get(at)? {
@@ -242,7 +290,7 @@ fn element(bytes: &[u8], start: usize) -> Option<Assigned> {
 }
 
 /// What is thought of `value`, assigned to `name`; or why it is no secret.
-pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> Result<Judged, &'static str> {
+pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, place: Place) -> Result<Judged, &'static str> {
     let low = |reason| Ok(Judged { confidence: Confidence::Low, reason });
     if placeholder::is_reference(value) {
         return Err("it refers to a value that is kept elsewhere, or stands for one");
@@ -269,11 +317,19 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
     if value.contains(&b' ') {
         return low("several words");
     }
+    if medium != Medium::Metadata
+        && let Some(other) = what_else(name, value)
+    {
+        return low(other);
+    }
     if medium == Medium::Binary {
         return low("in a file that is no text");
     }
     if !assigned.delimited && !assigned.ends_line {
         return low("more stands on the line: it may be code");
+    }
+    if place != Place::Settings && medium != Medium::Metadata && is_chosen(name, value, assigned) {
+        return low("a word, in the text of a program or a document");
     }
     let has = |test: fn(&u8) -> bool| value.iter().any(test);
     let symbols = has(|b| b.is_ascii_punctuation() && !b"._-/".contains(b));
@@ -298,6 +354,61 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium) -> 
         return Ok(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
     }
     low("the value looks like a word or a number")
+}
+
+/// A password that a person chose to be read: it says that it is one, or is a word and no more.
+fn is_chosen(name: &[u8], value: &[u8], assigned: &Assigned) -> bool {
+    placeholder::looks_like_word(&placeholder::plain_letters(value)).is_some() || is_unusual_word(name, value, assigned)
+}
+
+/// What a value is, if it is no secret though its characters look like one.
+fn what_else(name: &[u8], value: &[u8]) -> Option<&'static str> {
+    let constant = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+    let last = name.rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+    if value.contains(&b'_') && value.iter().all(constant) && last.len() >= 3 && value.len() > last.len() {
+        let end = &value[value.len() - last.len()..];
+        if end.eq_ignore_ascii_case(last) {
+            return Some("the name of a variable");
+        }
+    }
+    let word = value.trim_ascii_end().len() - value.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    if placeholder::is_keyword(&value[..word]) {
+        return Some("a word that means no value, and a number");
+    }
+    if value.starts_with(b"{") && value.ends_with(b"=}") {
+        return Some("encrypted: the key is kept elsewhere");
+    }
+    let address =
+        |at: usize| at > 0 && value[at + 1..].contains(&b'.') && value[at + 1..].iter().all(|b| b.is_ascii_alphabetic() || *b == b'.');
+    let is_address = value.iter().filter(|b| **b == b'@').count() == 1 && memchr::memchr(b'@', value).is_some_and(address);
+    is_address.then_some("an address")
+}
+
+/// Where an assignment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The text of a program: a value without quotes is an expression.
+    Program,
+    /// A text for people.
+    Document,
+    /// Anything else, settings mostly.
+    Settings,
+}
+
+/// Why a value whose name is `name` may be made up, or good for little.
+pub fn doubt_of_name(name: &[u8]) -> Option<&'static str> {
+    const INVENTED: &[&str] = &["fake", "dummy", "mock", "mocked", "example", "sample", "invalid", "wrong", "bad", "bogus", "incorrect"];
+    const PAGES: &[&str] = &["next", "page", "pagination", "continuation"];
+    let words = super::prefilter::words(name);
+    let holds = |list: &[&str]| words.iter().any(|word| list.contains(&&word[..]));
+    let unlike = words.windows(2).any(|pair| pair[0] == "non" && pair[1] == "matching");
+    if holds(INVENTED) || unlike {
+        Some("its name says that it is made up")
+    } else if holds(PAGES) && words.last().is_some_and(|last| last == "token") {
+        Some("its name says that it is a place in a list")
+    } else {
+        None
+    }
 }
 
 /// Why a value that a machine should have made may be something else.
@@ -370,8 +481,14 @@ fn is_phrase(value: &[u8]) -> bool {
 fn is_expression(value: &[u8]) -> bool {
     let call = value.contains(&b'(') || value.contains(&b'[') || value.contains(&b'{');
     let identifier = |part: &[u8]| !part.is_empty() && part.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_');
+    let argument =
+        memchr::memchr(b'=', value).is_some_and(|at| identifier(&value[..at]) && value[at + 1..].split(|b| *b == b'.').all(identifier));
     let dotted = value.contains(&b'.') && value.split(|b| *b == b'.').all(identifier);
-    call || dotted || value.starts_with(b"&") || value.starts_with(b"*") || value.starts_with(b"!") && value.len() < 12
+    call || dotted
+        || argument && value.contains(&b'.')
+        || value.starts_with(b"&")
+        || value.starts_with(b"*")
+        || value.starts_with(b"!") && value.len() < 12
 }
 
 #[cfg(test)]
@@ -386,9 +503,9 @@ mod tests {
         let bytes = text.as_bytes();
         let at = text.find(word).expect("the word is there");
         let name = name_around(bytes, at..at + word.len());
-        let assigned = value_after(bytes, name.clone(), medium, false)?;
+        let assigned = value_after(bytes, name.clone(), medium, Place::Settings)?;
         let value = &bytes[assigned.value.clone()];
-        let judged = judge(&bytes[name], value, &assigned, medium).ok()?;
+        let judged = judge(&bytes[name], value, &assigned, medium, Place::Settings).ok()?;
         Some((String::from_utf8_lossy(value).into_owned(), judged.confidence))
     }
 
@@ -413,6 +530,12 @@ mod tests {
             "DB_PASSWORD=aB3!xY9q psql -h db",
             "[\"--user=x\",\"--password=aB3!xY9q\"]",
             "https://h/?user=x&password=aB3!xY9q&z=1",
+            "if password == \"aB3!xY9q\" {",
+            "if (password !== 'aB3!xY9q')",
+            "<password encoding=\"plain\">aB3!xY9q</password>",
+            "  password 'aB3!xY9q'",
+            "buildConfigField \"String\", \"DB_PASSWORD\", \"\\\"aB3!xY9q\\\"\"",
+            "buildConfigField 'String' , 'DB_PASSWORD' , '\"aB3!xY9q\"'",
         ] {
             let word = if text.contains("PASSWORD") { "PASSWORD" } else { "password" };
             assert_eq!(find(text, word).map(|f| f.0), Some("aB3!xY9q".to_owned()), "{text}");
@@ -440,10 +563,54 @@ mod tests {
 
     #[test]
     fn in_code_a_value_has_quotes() {
-        assert!(is_code(b"app/settings.py") && !is_code(b"app/.env"));
-        let code = |text: &str| value_after(text.as_bytes(), 0..8, Medium::Text, true).is_some();
+        let places = [&b"app/settings.py"[..], b"app/README.md", b"app/.env"].map(place);
+        assert_eq!(places, [Place::Program, Place::Document, Place::Settings]);
+        let code = |text: &str| value_after(text.as_bytes(), 0..8, Medium::Text, Place::Program).is_some();
         assert!(code("password = 'aB3!xY9q'"));
         assert!(!code("password = default_password2"));
+    }
+
+    #[test]
+    fn nothing_stumbles() {
+        let text = "\nSECRET\", \"x\" <secret a=\"b\">\\\"c\\\"</secret> secret '\"a\"' secret === \"\\\"a\\\"\" --secret \"{=}\" secret: str = 'a_SECRET'";
+        for (from, _) in text.match_indices(|c: char| c.eq_ignore_ascii_case(&'s')) {
+            for end in from + 6..=text.len() {
+                for bytes in [&text.as_bytes()[..end], &text.as_bytes()[from..end]] {
+                    let name = name_around(bytes, bytes.len() - (end - from)..bytes.len() - (end - from) + 6);
+                    for place in [Place::Settings, Place::Program] {
+                        if let Some(assigned) = value_after(bytes, name.clone(), Medium::Text, place) {
+                            judge(&bytes[name.clone()], &bytes[assigned.value.clone()], &assigned, Medium::Text, place);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_program_or_a_document_calls_a_password_may_be_a_word() {
+        let judged = |value: &str, place| {
+            let assigned = Assigned { value: 0..value.len(), delimited: true, ends_line: true };
+            judge(b"password", value.as_bytes(), &assigned, Medium::Text, place).map(|judged| judged.confidence)
+        };
+        for value in ["s00pers3cret", "P@ssw0rd!", "bazquux"] {
+            assert_eq!(judged(value, Place::Settings), Ok(Confidence::Medium), "{value}");
+            assert_eq!([Place::Program, Place::Document].map(|place| judged(value, place)), [Ok(Confidence::Low); 2], "{value}");
+        }
+        assert_eq!(judged("aB3!xY9q", Place::Program), Ok(Confidence::Medium));
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_and_is_something_else() {
+        for text in ["password=KRB5_PASSWORD", "password=\"{aB3xY9q+aB3xY9q=}\"", "password=someone@acme.example", "password=secret123"] {
+            assert_eq!(find(text, "password").map(|f| f.1), Some(Confidence::Low), "{text}");
+        }
+        for name in ["fakeToken", "INVALID_PASSWORD", "NextContinuationToken", "nonMatchingToken"] {
+            assert!(doubt_of_name(name.as_bytes()).is_some(), "{name}");
+        }
+        for name in ["token", "page_access_token_secret", "NON_PROD_PASSWORD"] {
+            assert!(doubt_of_name(name.as_bytes()).is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod decode;
 mod entropy;
 pub mod examples;
 pub mod explain;
+mod manifest;
 mod near;
 mod nested;
 mod placeholder;
@@ -267,6 +268,9 @@ impl Detector {
             regex.captures(Input::new(text.bytes).range(start..end).anchored(anchored), &mut captures);
             let whole = captures.get_match()?.range();
             if whole.start <= literal.start && whole.end >= literal.end {
+                if rule.document.is_some() {
+                    return Some(manifest::candidates(text.bytes, index, rule.confidence, whole, found));
+                }
                 let secret = rule.secret_span(&captures)?;
                 return self.judge(text, index, &whole, secret, found, watch).then_some(whole.end);
             }
@@ -316,9 +320,8 @@ impl Detector {
         if rules.peek().is_none() {
             return end;
         }
-        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, assignment::is_code(text.path)) else {
-            return end;
-        };
+        let place = assignment::place(text.path);
+        let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, place) else { return end };
         let value = &text.bytes[assigned.value.clone()];
         let mut refuse = |index, why| watch.refused(index, text.bytes, assigned.value.clone(), why);
         let passes = |index: &usize| {
@@ -326,7 +329,7 @@ impl Detector {
             failed.map(|gate| refuse(*index, Refusal::Gate(gate))).is_none()
         };
         let Some(index) = rules.find(passes) else { return end };
-        let judged = match assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium) {
+        let judged = match assignment::judge(&text.bytes[name.clone()], value, &assigned, text.medium, place) {
             Ok(judged) => judged,
             Err(why) => {
                 watch.refused(index, text.bytes, assigned.value, Refusal::Assigned(why));
@@ -345,11 +348,10 @@ impl Detector {
         }
         let mut confidence = judged.confidence.min(rule.confidence);
         let mut reasons = vec![judged.reason.into()];
-        if matches!(rule.reach, Reach::Names { issued: true, .. })
-            && let Some(doubt) = assignment::doubt_if_issued(&text.bytes[name.clone()], value).or_else(|| {
-                self.prefilter.names_a_service(&text.bytes[name]).then_some("the keys of the service that is named have another form")
-            })
-        {
+        let name = &text.bytes[name];
+        let doubt = || assignment::doubt_of_name(name).or_else(|| self.prefilter.doubt_of_token(value));
+        let issued = || assignment::doubt_if_issued(name, value).or_else(|| self.prefilter.doubt_of_service(name));
+        if let Some(doubt) = doubt().or_else(|| if matches!(rule.reach, Reach::Names { issued: true, .. }) { issued() } else { None }) {
             confidence = Confidence::Low;
             reasons.push(doubt.into());
         }
@@ -401,7 +403,12 @@ impl Detector {
             return Err(Refusal::Gate(gate));
         }
         // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
-        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && rule.public_prefix(value) > 0;
+        let marked = match rule.public_prefix(value) {
+            0 => false,
+            1..=3 => value::changes(value) >= 0.4,
+            _ => true,
+        };
+        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && marked;
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
         let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
         let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
@@ -410,6 +417,9 @@ impl Detector {
         let stuck = !alone && clear && value.len() >= 24 && value::begins_alone(text.bytes, whole.start);
         if !alone && !stuck {
             return Err(Refusal::Continues);
+        }
+        if value::names_a_file(text.bytes, secret.end) {
+            return Err(Refusal::File);
         }
         if placeholder::is_reference(value) {
             return Err(Refusal::Reference);
@@ -435,7 +445,8 @@ impl Detector {
             Outcome::Other => return Err(Refusal::Check),
             Outcome::Unknown => {}
         }
-        let word = if has_form(rule) { None } else { placeholder::looks_like_word(value) };
+        let shown = text.medium == Medium::Text && assignment::place(text.path) != assignment::Place::Settings;
+        let word = if has_form(rule) { None } else { placeholder::looks_chosen(value, shown) };
         let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some("in a file that is no text"));
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
         if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {

@@ -12,6 +12,8 @@ use std::ops::Range;
 pub const REACH: usize = 96;
 /// How far in front of the word to look for what speaks for or against a key, in bytes.
 const BEFORE: usize = 32;
+/// More words than these between a service's word and the value are a sentence, and what it says of a key may be anything.
+const LONGEST_NAMING: usize = 8;
 /// A value shorter than this needs an assignment whose name says that it is a secret.
 const SHORT: usize = 16;
 
@@ -41,6 +43,7 @@ const CREDENTIAL: &[&str] = &[
     "login",
     "sid",
     "sig",
+    "bot",
 ];
 
 /// Words that say: what follows is a digest, or names something.
@@ -97,6 +100,9 @@ pub fn judge(bytes: &[u8], word: Range<usize>, value: Range<usize>) -> Option<bo
     }
     let before = words(&bytes[word.start.saturating_sub(BEFORE)..word.start]);
     let credential = |word: &String| is(CREDENTIAL, word) || ["key", "token", "secret"].iter().any(|end| word.ends_with(end));
+    if between.len() > LONGEST_NAMING || is_identifier(&bytes[value.clone()]) {
+        return Some(false);
+    }
     let named = between.iter().chain(&before).any(credential);
     if value.len() < SHORT {
         let assigned = gap.iter().any(|b| b"=:".contains(b));
@@ -109,10 +115,18 @@ pub fn judge(bytes: &[u8], word: Range<usize>, value: Range<usize>) -> Option<bo
     Some(named || direct)
 }
 
+/// Letters of both cases and no digit, where one in a hundred random values has none.
+fn is_identifier(value: &[u8]) -> bool {
+    value.len() >= 26
+        && value.iter().all(u8::is_ascii_alphabetic)
+        && value.iter().any(u8::is_ascii_lowercase)
+        && value.iter().any(u8::is_ascii_uppercase)
+}
+
 /// True if the value continues no longer one, and is no part of a file's name or of a reference to a commit.
 fn alone(bytes: &[u8], value: &Range<usize>) -> bool {
-    let part = |b: &u8| b.is_ascii_alphanumeric() || b"_+-".contains(b);
-    let left = value.start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|b| !part(b) && !b"@#".contains(b));
+    let part = |b: &u8| b.is_ascii_alphanumeric() || b"_+-?".contains(b);
+    let left = value.start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|b| (!part(b) || *b == b'?') && !b"@#".contains(b));
     let escaped = value::begins_alone(bytes, value.start) && bytes[..value.start].ends_with(b"\\n");
     let right = match &bytes[value.end..] {
         [b'.', next, ..] => !next.is_ascii_alphanumeric(),
@@ -146,10 +160,15 @@ mod tests {
         ] {
             assert_eq!(place(&text.replace("{}", value), "acme", value), Some(true), "{text}");
         }
-        for text in ["acme was built from {}", "acme_client_id={}", "acme\n{}"] {
+        for text in [
+            "the acme key of which this page tells all that there is to know is not {}",
+            "acme was built from {}",
+            "acme_client_id={}",
+            "acme\n{}",
+        ] {
             assert_eq!(place(&text.replace("{}", value), "acme", value), Some(false), "{text}");
         }
-        for text in ["acme sha256:{}", "acme/commit/{}", "acme@{}", "key acme {}.png", "acme_key={}00", "acme_key={}="] {
+        for text in ["acme sha256:{}", "acme/commit/{}", "acme@{}", "key acme {}.png", "acme_key={}00", "acme_key={}=", "acme_key='{}?x'"] {
             assert_eq!(place(&text.replace("{}", value), "acme", value), None, "{text}");
         }
     }

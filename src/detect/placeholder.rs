@@ -1,11 +1,15 @@
 //! Values that stand for a secret and are none: references, templates, documentation's inventions.
 
 use super::value;
+use crate::rules::check::decode_lenient;
+use crate::text::percent_decode;
 
 /// A reference to a value that is kept elsewhere (`${X}`, `{{ x }}`, `%(x)s`, `$(cmd)`, `<your key>`, `process.env.X`), or nothing.
 pub fn is_reference(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     let text = text.trim();
+    // A shell closes a quote, puts a reference, and goes on.
+    let text = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(text);
     let lower = text.to_ascii_lowercase();
     let braces = ["${", "$(", "{{", "{%", "%(", "#{", "<%", "@{", "$["];
     let begins = [
@@ -30,6 +34,7 @@ pub fn is_reference(value: &[u8]) -> bool {
         || text.starts_with('$')
             && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
             && !lower.starts_with("$2")
+        || text.starts_with('$') && is_constant_and_more(&text[1..])
         || text.starts_with('<') && text.ends_with('>')
         || holds_braced_name(text)
         || text.strip_prefix('@').is_some_and(|rest| rest.split(['@', '/']).all(is_constant))
@@ -47,6 +52,12 @@ pub fn is_reference(value: &[u8]) -> bool {
 /// A word in capitals, as templates name what they stand for.
 fn is_constant(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// `NAME/…`: a variable, and what follows it.
+fn is_constant_and_more(text: &str) -> bool {
+    let name = text.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_').count();
+    name >= 3 && !text.starts_with(|c: char| c.is_ascii_digit()) && text[name..].starts_with(['/', '.', ':', '-'])
 }
 
 /// `{name}` somewhere in the text: a format string. LDAP writes the scheme of a hash like that (RFC 2307).
@@ -157,18 +168,34 @@ pub fn looks_invented(value: &[u8]) -> Option<&'static str> {
         "notarealsecret",
         "enter_your",
         "my_secret_",
+        ".signature",
+        "hunter2",
+        "qwerty",
+        "sensitive",
     ];
     if !lower.starts_with(b"-----begin") && WORDS.iter().any(|word| text.contains(word)) {
         return Some("looks like a placeholder");
     }
-    if lower.ends_with(b"...") {
+    if lower.ends_with(b"...") || is_header_of_token(value) {
         return Some("cut short, as in a document");
+    }
+    // The alphabet, or digits as one counts.
+    let ascending = value.chunk_by(|a, b| a.is_ascii_alphanumeric() && a.checked_add(1) == Some(*b)).map(<[u8]>::len).max().unwrap_or(0);
+    if ascending >= 8 {
+        return Some("a part of the alphabet");
     }
     let longest_run = value.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0);
     if longest_run >= 6 && longest_run * 3 >= value.len() {
         return Some("one character repeated");
     }
     None
+}
+
+/// The first part of a JSON web token, which is the same in a million of them.
+fn is_header_of_token(value: &[u8]) -> bool {
+    value.starts_with(b"eyJ")
+        && value.len() <= 128
+        && decode_lenient(value).is_some_and(|json| json.ends_with(b"}") && value::holds_any(&json, &[b"\"alg\"", b"\"typ\""]))
 }
 
 /// Why a value without a form of its own (a password in a URL, say) may be a word that somebody wrote for a document.
@@ -185,6 +212,42 @@ pub fn looks_like_word(value: &[u8]) -> Option<&'static str> {
         return Some("the value looks like a word");
     }
     None
+}
+
+/// The same for a value as it stands in a URL, or on a command line; `shown` if it is in the text of a program or a document.
+pub fn looks_chosen(value: &[u8], shown: bool) -> Option<&'static str> {
+    let decoded = percent_decode(value);
+    if decoded.len() < 4 {
+        return Some("too short to be kept secret");
+    }
+    if decoded.iter().any(u8::is_ascii_control) {
+        return Some("no text");
+    }
+    let word = || looks_like_word(&plain_letters(&decoded)).or(decoded.iter().all(u8::is_ascii_lowercase).then_some("a word"));
+    looks_like_word(&decoded).or_else(|| if shown { word() } else { None })
+}
+
+/// A word as it is said, where digits and signs stand for letters: `p@ssw0rd`, `s3cret`. Escapes of a program (`\u0438`) are letters,
+/// and what follows the word is left out.
+pub fn plain_letters(value: &[u8]) -> Vec<u8> {
+    let (mut plain, mut at) = (Vec::with_capacity(value.len()), 0);
+    while at < value.len() {
+        let escape = value[at] == b'\\' && value.get(at + 1) == Some(&b'u') && value.len() >= at + 6;
+        plain.push(match value[at] {
+            _ if escape => b'u',
+            b'0' => b'o',
+            b'1' | b'!' => b'i',
+            b'3' => b'e',
+            b'4' | b'@' => b'a',
+            b'5' | b'$' => b's',
+            b'7' => b't',
+            other => other.to_ascii_lowercase(),
+        });
+        at += if escape { 6 } else { 1 };
+    }
+    let end = value.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |last| plain.len().saturating_sub(value.len() - 1 - last));
+    plain.truncate(end);
+    plain
 }
 
 /// True for words that programs and documents assign to anything.
@@ -231,6 +294,9 @@ mod tests {
         ] {
             assert!(is_reference(reference.as_bytes()), "{reference}");
         }
+        for reference in ["$BASE_URL/forgot", "'$OTHER'"] {
+            assert!(is_reference(reference.as_bytes()), "{reference}");
+        }
         for value in ["hunter2", "$2b$10$abc", "pa$$word1", "{short"] {
             assert!(!is_reference(value.as_bytes()), "{value}");
         }
@@ -241,5 +307,11 @@ mod tests {
         assert!(looks_invented(b"changeme").is_some());
         assert!(looks_invented(b"xoxb-xxxxxxxxxxxx").is_some());
         assert!(looks_invented(b"kR8vLq2ZnW4").is_none());
+        assert!(looks_invented(b"LMNOPQRSTUV9999").is_some());
+        assert!(looks_invented(b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9").is_some());
+        assert!(["abc", "%00%00%00%00", "secret"].iter().all(|value| looks_chosen(value.as_bytes(), false).is_some()));
+        assert!(looks_chosen(b"p%40ss", false).is_none() && looks_chosen(b"p%40ss", true).is_some());
+        assert_eq!(plain_letters(b"S3cr3t!1"), b"secret");
+        assert_eq!(plain_letters(b"\\u0418secret"), b"usecret");
     }
 }

@@ -36,6 +36,8 @@ pub struct Prefilter {
     metadata: Names,
     /// Services whose keys have a known form, without separators.
     services: HashSet<String>,
+    /// What tokens of a known form begin with, up to a separator.
+    begins: HashSet<String>,
 }
 
 /// Names of assignments and their rules.
@@ -49,6 +51,10 @@ struct Names {
 
 /// A name without separators is looked for at the end of a longer word only from this length on: `dbpassword`, but not `bypass`.
 const JOINED_FROM: usize = 6;
+
+/// What is shorter may begin anything; what is longer begins as something shorter does.
+const SHORTEST_BEGIN: usize = 4;
+const LONGEST_BEGIN: usize = 24;
 
 /// Words that may follow what a name means: `PASSWORD_PROD`, `api_key_b64`.
 const QUALIFIERS: &[&str] = &[
@@ -86,9 +92,13 @@ impl Prefilter {
         let mut literals: HashMap<String, Vec<Target>> = HashMap::new();
         let (mut globs, mut glob_rules, mut always) = (GlobSetBuilder::new(), Vec::new(), Vec::new());
         let (mut anywhere, mut metadata, mut services) = (Names::default(), Names::default(), HashSet::new());
+        let mut begins = HashSet::new();
         for (index, rule) in rules.iter().enumerate() {
             let files = match &rule.reach {
                 Reach::Literals { literals: own, files, .. } => {
+                    if is_token(rule) {
+                        begins.extend(own.iter().filter(|literal| is_begin(literal)).cloned());
+                    }
                     for literal in own {
                         literals.entry(literal.clone()).or_default().push(Target::Rule(index));
                     }
@@ -139,7 +149,7 @@ impl Prefilter {
             .build(&texts)
             .map_err(|e| internal(e.to_string()))?;
         let globs = globs.build().map_err(|e| internal(e.to_string()))?;
-        Ok(Prefilter { automaton, targets, always, globs, glob_rules, anywhere, metadata, services })
+        Ok(Prefilter { automaton, targets, always, globs, glob_rules, anywhere, metadata, services, begins })
     }
 
     /// Every literal in `bytes`, by its end, and what it leads to.
@@ -164,12 +174,21 @@ impl Prefilter {
         rules
     }
 
-    /// True if the name of an assignment names a service whose keys have a known form.
-    pub fn names_a_service(&self, name: &[u8]) -> bool {
+    /// Why a value is no key of the service that the name of its assignment names: no rule for that service found it.
+    pub fn doubt_of_service(&self, name: &[u8]) -> Option<&'static str> {
         const MOST: usize = 8;
         let words = words(name);
         let words = &words[..words.len().min(MOST)];
-        (0..words.len()).any(|from| (from..words.len()).any(|to| self.services.contains(&words[from..=to].concat())))
+        let named = (0..words.len()).any(|from| (from..words.len()).any(|to| self.services.contains(&words[from..=to].concat())));
+        named.then_some("the keys of the service that is named have another form")
+    }
+
+    /// Why a value that begins as tokens of a known form do is none of them: no rule for that form found it.
+    pub fn doubt_of_token(&self, value: &[u8]) -> Option<&'static str> {
+        let longest = value.len().min(LONGEST_BEGIN);
+        let begin = String::from_utf8_lossy(&value[..longest]).to_ascii_lowercase();
+        let known = (SHORTEST_BEGIN..=longest).any(|length| begin.get(..length).is_some_and(|begin| self.begins.contains(begin)));
+        known.then_some("it begins as tokens of a known form do, and has another")
     }
 
     /// The rules for an assignment to `name`, in the order in which they are tried.
@@ -203,6 +222,17 @@ impl Names {
             self.joined.iter().find(|(name, _)| all.ends_with(name)).map(|(_, rule)| *rule)
         })
     }
+}
+
+/// True for a rule whose match begins with its literal and is the secret.
+fn is_token(rule: &Rule) -> bool {
+    let Reach::Literals { window, .. } = &rule.reach else { return false };
+    window.before == 0 && rule.boundary && !rule.pattern().contains("(?P<secret>")
+}
+
+/// True for a text that only tokens begin with: three letters and more, and a separator.
+fn is_begin(literal: &str) -> bool {
+    literal.ends_with(['_', '-', '.']) && literal.bytes().filter(u8::is_ascii_alphabetic).count() >= 3
 }
 
 /// What to look for to find a name: itself, or if it is too short for that, it and what may follow it.

@@ -64,6 +64,15 @@ pub fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
     right && begins_alone(bytes, start)
 }
 
+/// True if what ends at `end` goes on as the name of a picture, a style or a script: `logo-4f2a….png`.
+pub fn names_a_file(bytes: &[u8], end: usize) -> bool {
+    const ENDINGS: &[&[u8]] =
+        &[b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"ico", b"css", b"js", b"mjs", b"map", b"woff", b"woff2", b"html"];
+    let Some(rest) = bytes.get(end..).and_then(|rest| rest.strip_prefix(b".")) else { return false };
+    let length = rest.iter().take_while(|b| is_word(**b)).count();
+    ENDINGS.contains(&&rest[..length])
+}
+
 /// The first half of [`stands_alone`].
 pub fn begins_alone(bytes: &[u8], start: usize) -> bool {
     let starts_word = bytes.get(start).is_some_and(|first| is_word(*first));
@@ -94,6 +103,7 @@ mod tests {
         assert!(stands_alone(b"x=tok1;", 2, 6));
         assert!(!stands_alone(b"xtok1;", 1, 5));
         assert!(!stands_alone(b"tok12", 0, 4));
+        assert!(names_a_file(b"tok1.png?x", 4) && !names_a_file(b"tok1.pngx", 4) && !names_a_file(b"tok1", 4));
         assert!(stands_alone(b"a\\ntok1", 3, 7));
         assert!(stands_alone(b"a%3Dtok1", 4, 8));
     }

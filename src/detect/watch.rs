@@ -28,6 +28,8 @@ pub enum Refusal {
     Gate(Gate),
     /// It continues a longer word.
     Continues,
+    /// A file's name.
+    File,
     /// The rule is meant for files of other paths.
     Path,
     /// One of the rule's own exceptions lets it pass.
@@ -64,6 +66,7 @@ impl Refusal {
             Refusal::Form => "form",
             Refusal::Gate(gate) => gate.name,
             Refusal::Continues => "boundary",
+            Refusal::File => "file",
             Refusal::Path => "path",
             Refusal::Excepted => "exception",
             Refusal::Reference => "reference",
@@ -82,6 +85,7 @@ impl fmt::Display for Refusal {
             Refusal::Form => "a literal of the rule stands there, but what is around it does not match its regex",
             Refusal::Gate(gate) => return gate.fmt(f),
             Refusal::Continues => "it continues a longer word",
+            Refusal::File => "it is the name of a file",
             Refusal::Path => "the rule is meant for files of other paths",
             Refusal::Excepted => "an exception of the rule (`allow`, allowlist) lets it pass",
             Refusal::Reference => "it refers to a value that is kept elsewhere, or stands for one",

@@ -36,6 +36,8 @@ impl Detector {
 /// A rule with a form of its own beats one that only knows the place, and that one beats a name.
 pub fn specificity(rule: &Rule) -> (u8, Severity) {
     let reached = match &rule.reach {
+        // What such a value is, it says better itself.
+        Reach::Literals { .. } if rule.document.is_some() => 0,
         Reach::Literals { files, .. } => 3 + u8::from(!files.is_empty()),
         Reach::Near { .. } | Reach::Anywhere { .. } => 2,
         Reach::Files { .. } => 1,

@@ -37,6 +37,8 @@ pub struct Rule {
     pub reach: Reach,
     /// Gates on the value.
     pub value: ValueSpec,
+    /// The match says what the document around it is: its values are the secrets.
+    pub document: Option<Document>,
     /// Offline validator.
     pub check: Option<Check>,
     /// Its name (RULES.md).
@@ -110,6 +112,13 @@ pub enum Reach {
         /// Made by a machine: of token characters, and where the name names a service, of the form of its keys.
         issued: bool,
     },
+}
+
+/// A kind of document whose values are secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// A manifest of Kubernetes: `data` and `stringData`.
+    KubernetesSecret,
 }
 
 /// The name of something that holds a secret.
@@ -301,6 +310,12 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
     for allow in spec.allow {
         exceptions.push(Arc::new(Exception::new(allow).map_err(|e| complaint.rule(format!("`allow`: {e}")))?));
     }
+    let document = match &spec.document {
+        None => None,
+        Some(_) if !matches!(reach, Reach::Literals { .. }) => return Err(complaint.rule("`document` goes with `literals`")),
+        Some(name) if name.get_ref() == "kubernetes-secret" => Some(Document::KubernetesSecret),
+        Some(name) => return Err(complaint.at(name, format!("there is no document {:?}", name.get_ref()))),
+    };
     Ok(Rule {
         id: spec.id.into_inner(),
         provider: provider.to_owned(),
@@ -309,6 +324,7 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
         confidence: spec.confidence,
         reach,
         value: spec.value,
+        document,
         check,
         check_name: spec.check.map(Spanned::into_inner),
         forms: spec.form.into_iter().map(Spanned::into_inner).collect(),

@@ -11,7 +11,7 @@ pub mod sample;
 mod service;
 mod spec;
 
-pub use compile::{MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};
+pub use compile::{Document, MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};
 pub use exception::Place;
 pub use spec::{Example, ValueSpec};
 

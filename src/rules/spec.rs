@@ -53,6 +53,7 @@ pub struct RuleSpec {
     pub after: usize,
     #[serde(default)]
     pub whole_file: bool,
+    pub document: Option<Spanned<String>>,
     #[serde(default = "yes")]
     pub boundary: bool,
     #[serde(default)]
@@ -110,6 +111,7 @@ impl Default for RuleSpec {
             before: 0,
             after: default_after(),
             whole_file: false,
+            document: None,
             boundary: yes(),
             value: ValueSpec::default(),
             check: None,

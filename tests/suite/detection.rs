@@ -11,8 +11,12 @@ fn findings(content: impl Into<Vec<u8>>) -> Vec<Value> {
 }
 
 fn findings_from(content: impl Into<Vec<u8>>, confidence: &str) -> Vec<Value> {
+    findings_in("srv/app.conf", content, confidence)
+}
+
+fn findings_in(path: &str, content: impl Into<Vec<u8>>, confidence: &str) -> Vec<Value> {
     let content: Vec<u8> = content.into();
-    let image = TestImage::new().layer([put("srv/app.conf", content)]).docker_save();
+    let image = TestImage::new().layer([put(path, content)]).docker_save();
     run_with(["scan", "-", "--format", "json", "--show-secrets", "--min-confidence", confidence], &image).json()["findings"]
         .as_array()
         .cloned()
@@ -90,4 +94,40 @@ fn what_is_stuck_to_a_token_does_not_hide_it() {
     let secret = token("stuck");
     assert_eq!(values(&findings(format!("{secret}{secret}"))).first(), Some(&&secret[..]));
     assert_eq!(values(&findings(format!("x={secret}extra"))).first(), Some(&&secret[..]));
+}
+
+#[test]
+fn every_value_of_a_kubernetes_secret_is_a_secret() {
+    let rules = |found: &[Value]| found.iter().map(|f| f["rule"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    let (plain, secret) = (STANDARD.encode("two words"), token("kubernetes"));
+    let encoded = STANDARD.encode(format!("the token is {secret}"));
+    let yaml = format!(
+        "apiVersion: v1\nkind: Secret\ndata:\n  anything: {plain}\n  other: {encoded}\n  ca.crt: {}\nstringData:\n  x: ${{X}}\n",
+        STANDARD.encode("-----BEGIN CERTIFICATE-----\n")
+    );
+    let found = findings(yaml);
+    assert_eq!(values(&found), [&secret, &plain], "the surer first");
+    assert_eq!(rules(&found)[1], "kubernetes-secret-value");
+    let json = format!(r#"{{"data":{{"anything":"{plain}"}},"kind":"Secret"}}"#);
+    assert_eq!(values(&findings(json.clone())), [&plain]);
+    for kind in ["ConfigMap", "SealedSecret", "SecretList"] {
+        assert_eq!(findings_from(json.replace("\"Secret\"", &format!("\"{kind}\"")), "low"), Vec::<Value>::new(), "{kind}");
+    }
+}
+
+#[test]
+fn what_speaks_against_a_value() {
+    let found = |path: &str, text: &str| findings_in(path, text.as_bytes(), "medium").len();
+    let value = pentimento::digest::hex(blake3::hash(b"against").as_bytes())[..30].to_owned();
+    assert_eq!(found(".env", &format!("API_TOKEN={value}")), 1);
+    let token_of_another_form = format!("API_TOKEN={}_{value}", "github_pat");
+    for doubtful in [&format!("FAKE_API_TOKEN={value}")[..], &format!("nextPageToken={value}"), &token_of_another_form] {
+        assert_eq!(found(".env", doubtful), 0, "{doubtful}");
+        assert_eq!(findings_from(doubtful.as_bytes(), "low").len(), 1, "{doubtful}");
+    }
+    for word in ["password = 's3cr3tw0rd!'", "password = 'bazquux'"] {
+        assert_eq!([found("srv/app.conf", word), found("srv/README.md", word), found("srv/app.py", word)], [1, 0, 0], "{word}");
+    }
+    let session = value.repeat(40);
+    assert_eq!(values(&findings(format!("AWS_SESSION_TOKEN=\"{session}\""))), [&session]);
 }

@@ -1,21 +1,81 @@
-//! JSON Web Tokens (RFC 7519).
+//! JSON Web Tokens (RFC 7519): signed (RFC 7515) or encrypted (RFC 7516).
 
 use super::fact::time;
 use super::{Answer, FactName, decode_lenient};
 use serde_json::Value;
 
-/// Header and claims are JSON objects, the header names an algorithm, and there is a signature as long as that algorithm makes it.
+/// What a header may say, as registered for JOSE; claims may stand in it too (RFC 7519, 5.3). One of them has to be there.
+const PARAMETERS: &[&str] = &[
+    "alg",
+    "jku",
+    "jwk",
+    "kid",
+    "x5u",
+    "x5c",
+    "x5t",
+    "x5t#S256",
+    "typ",
+    "cty",
+    "crit",
+    "enc",
+    "zip",
+    "epk",
+    "apu",
+    "apv",
+    "iv",
+    "tag",
+    "p2s",
+    "p2c",
+    "b64",
+    "url",
+    "nonce",
+    "ppt",
+    "svt",
+    "trust_chain",
+    "iss",
+    "sub",
+    "aud",
+];
+
+/// A header that is a JSON object with a parameter of JOSE; behind it claims and a signature, or the four parts of what is encrypted.
 /// A prefix that ends before the header's `eyJ` (`ghs_…_`, `glcbt-`) is passed.
 pub fn check(token: &[u8]) -> Answer {
-    let mut parts = token.split(|b| *b == b'.');
-    let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else { return Answer::other() };
-    let begin = memchr::memmem::find(header, b"eyJ").filter(|at| *at <= 64).unwrap_or(0);
-    let (Some(header), Some(claims)) = (object(header).or_else(|| object(&header[begin..])), object(claims)) else {
-        return Answer::other();
+    let parts: Vec<&[u8]> = token.splitn(6, |b| *b == b'.').collect();
+    let Some(header) = parts.first().and_then(|part| header(part)) else { return Answer::other() };
+    match parts[..] {
+        [_, claims, signature] => signed(&header, claims, signature),
+        [_, key, iv, text, tag] => encrypted(&header, [key, iv, text, tag]),
+        _ => Answer::other(),
+    }
+}
+
+fn header(part: &[u8]) -> Option<Value> {
+    let begin = memchr::memmem::find(part, b"eyJ").filter(|at| *at <= 64).unwrap_or(0);
+    let header = object(part).or_else(|| object(&part[begin..]))?;
+    PARAMETERS.iter().any(|name| header.get(name).is_some()).then_some(header)
+}
+
+/// Claims are a JSON object, and the signature is as long as its algorithm makes it.
+fn signed(header: &Value, claims: &[u8], signature: &[u8]) -> Answer {
+    let Some(claims) = object(claims) else { return Answer::other() };
+    let Some(algorithm) = header.get("alg").and_then(Value::as_str) else {
+        return facts(Answer::invalid("its header names no algorithm"), None, &claims);
     };
-    let Some(algorithm) = header.get("alg").and_then(Value::as_str) else { return Answer::other() };
-    let length = signature.len() * 3 / 4;
-    let fits = match algorithm.get(..2) {
+    let answer = if algorithm.eq_ignore_ascii_case("none") || signature.is_empty() {
+        Answer::invalid("an unsigned token")
+    } else if !fits(algorithm, signature.len() * 3 / 4) {
+        Answer::invalid("the signature is not as long as its algorithm makes it")
+    } else if kubernetes(&claims).is_some() {
+        Answer::valid("a Kubernetes service account's token")
+    } else {
+        Answer::valid("a well-formed, signed token")
+    };
+    facts(answer, Some(algorithm), &claims)
+}
+
+/// A signature of `length` bytes.
+fn fits(algorithm: &str, length: usize) -> bool {
+    match algorithm.get(..2) {
         Some("RS" | "PS") => length >= 128,
         Some("HS" | "ES") => match algorithm {
             "HS256" => length == 32,
@@ -27,17 +87,28 @@ pub fn check(token: &[u8]) -> Answer {
             _ => true,
         },
         _ => true,
+    }
+}
+
+/// Content that is encrypted: the initialisation vector and the tag are as long as the method makes them (RFC 7518, 5.1).
+fn encrypted(header: &Value, [key, iv, text, tag]: [&[u8]; 4]) -> Answer {
+    let name = |name: &str| header.get(name).and_then(Value::as_str);
+    let Some(method) = name("enc") else { return Answer::other() };
+    let lengths = match method {
+        "A128GCM" | "A192GCM" | "A256GCM" => Some((12, 16)),
+        "A128CBC-HS256" => Some((16, 16)),
+        "A192CBC-HS384" => Some((16, 24)),
+        "A256CBC-HS512" => Some((16, 32)),
+        _ => None,
     };
-    let answer = if algorithm.eq_ignore_ascii_case("none") || signature.is_empty() {
-        Answer::invalid("an unsigned token")
-    } else if !fits {
-        Answer::invalid("the signature is not as long as its algorithm makes it")
-    } else if kubernetes(&claims).is_some() {
-        Answer::valid("a Kubernetes service account's token")
+    let direct = matches!(name("alg"), Some("dir" | "ECDH-ES"));
+    let right = lengths.is_none_or(|lengths| lengths == (iv.len() * 3 / 4, tag.len() * 3 / 4));
+    let answer = if right && key.is_empty() == direct && !text.is_empty() {
+        Answer::valid("a well-formed, encrypted token")
     } else {
-        Answer::valid("a well-formed, signed token")
+        Answer::invalid("its parts are not as long as its algorithms make them")
     };
-    facts(answer, algorithm, &claims)
+    answer.with_some(FactName::Algorithm, name("alg"))
 }
 
 fn object(part: &[u8]) -> Option<Value> {
@@ -50,9 +121,9 @@ fn kubernetes(claims: &Value) -> Option<(&str, &str)> {
     claims.get("sub")?.as_str()?.strip_prefix("system:serviceaccount:")?.split_once(':')
 }
 
-fn facts(mut answer: Answer, algorithm: &str, claims: &Value) -> Answer {
+fn facts(mut answer: Answer, algorithm: Option<&str>, claims: &Value) -> Answer {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    answer = answer.with(FactName::Algorithm, algorithm).with_some(FactName::Issuer, text("iss"));
+    answer = answer.with_some(FactName::Algorithm, algorithm).with_some(FactName::Issuer, text("iss"));
     answer = match kubernetes(claims) {
         Some((namespace, name)) => answer.with(FactName::Namespace, namespace).with(FactName::Account, name),
         None => answer.with_some(FactName::Subject, text("sub")),
@@ -98,6 +169,29 @@ mod tests {
             [outcome("[]", 32), check(b"a.b").outcome, check(b"").outcome, check(b"..").outcome].map(|o| o == Outcome::Other),
             [true; 4]
         );
+    }
+
+    #[test]
+    fn a_header_needs_no_algorithm_but_a_parameter_of_jose() {
+        let outcome = |header: &str| check(token(header, r#"{"iss":"x"}"#, 32).as_bytes()).outcome;
+        for header in [r#"{"typ":"JWT"}"#, r#"{"kid":"1"}"#, r#"{"zip":"DEF"}"#, r#"{"p2c":1000}"#, r#"{"iss":"x"}"#] {
+            assert_eq!(outcome(header), Outcome::Invalid("its header names no algorithm"), "{header}");
+        }
+        assert_eq!(outcome(r#"{"version":3}"#), Outcome::Other);
+    }
+
+    #[test]
+    fn encrypted_tokens_have_five_parts() {
+        let part = |length: usize| URL_SAFE_NO_PAD.encode(vec![7; length]);
+        let token = |alg: &str, enc: &str, parts: [usize; 4]| {
+            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","enc":"{enc}"}}"#));
+            check(format!("{header}.{}", parts.map(part).join(".")).as_bytes()).outcome
+        };
+        assert!(matches!(token("dir", "A256GCM", [0, 12, 80, 16]), Outcome::Valid(_)));
+        assert!(matches!(token("RSA-OAEP", "A256CBC-HS512", [256, 16, 80, 32]), Outcome::Valid(_)));
+        assert!(matches!(token("dir", "A256GCM", [0, 16, 80, 16]), Outcome::Invalid(_)));
+        assert!(matches!(token("RSA-OAEP", "A256GCM", [0, 12, 80, 16]), Outcome::Invalid(_)));
+        assert_eq!(check(b"eyJhbGciOiJkaXIifQ....").outcome, Outcome::Other);
     }
 
     #[test]
