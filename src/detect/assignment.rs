@@ -579,7 +579,7 @@ mod tests {
                     let name = name_around(bytes, bytes.len() - (end - from)..bytes.len() - (end - from) + 6);
                     for place in [Place::Settings, Place::Program] {
                         if let Some(assigned) = value_after(bytes, name.clone(), Medium::Text, place) {
-                            judge(&bytes[name.clone()], &bytes[assigned.value.clone()], &assigned, Medium::Text, place);
+                            let _ = judge(&bytes[name.clone()], &bytes[assigned.value.clone()], &assigned, Medium::Text, place);
                         }
                     }
                 }
