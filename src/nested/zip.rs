@@ -85,10 +85,8 @@ fn header(input: &mut Input<&mut dyn Read>, sink: &mut dyn Sink) -> io::Result<M
     input.by_ref().take(u64::from(u16_at(&fixed, 28))).read_to_end(&mut extra)?;
     sink.beside(HEADER, &mut (&name[..]).chain(&b"\n"[..]).chain(&extra[..]))?;
     let (flags, mut stored, mut size) = (u16_at(&fixed, 6), number(&fixed[18..22]), number(&fixed[22..26]));
-    if stored == IN_EXTRA || size == IN_EXTRA {
-        if let Some(long) = field(&extra, 1).filter(|long| long.len() >= 16) {
-            (size, stored) = (number(&long[..8]), number(&long[8..16]));
-        }
+    if let Some(long) = field(&extra, 1).filter(|long| (stored == IN_EXTRA || size == IN_EXTRA) && long.len() >= 16) {
+        (size, stored) = (number(&long[..8]), number(&long[8..16]));
     }
     let known = flags & SIZES_BEHIND == 0 || stored > 0;
     let encrypted = flags & ENCRYPTED != 0;

@@ -161,6 +161,6 @@ mod tests {
         let digests = FileDigests { md5: [0; 16], sha1: [2; 16], sha256: [0; 16] };
         assert_eq!(all.owner(&digests), Some("b (x)"));
         one.add("a\u{1b}[31m", "x", [[3; 16]]);
-        assert_eq!(one.owner(&FileDigests { md5: [3; 16], ..digests }), None);
+        assert_eq!(one.owner(&FileDigests { md5: [3; 16], sha1: [0; 16], ..digests }), None);
     }
 }

@@ -11,10 +11,15 @@ const DIRECT: &str = "direct_url.json";
 /// One list: `NAME-VERSION.dist-info/RECORD`.
 pub fn record(path: &str, text: &str, packages: &mut Packages) {
     let directory = path.rsplit('/').nth(1).unwrap_or_default().trim_end_matches(".dist-info");
-    let rows = || text.lines().filter_map(|line| line.rsplitn(3, ',').nth(2).zip(line.rsplitn(3, ',').nth(1)));
+    let rows = || text.lines().filter_map(row);
     if !rows().any(|(path, _)| path.trim_matches('"').ends_with(DIRECT)) {
         packages.add(&directory.replacen('-', " ", 1), "pip", rows().filter_map(|(_, hash)| sha256(hash)));
     }
+}
+
+/// Path and hash of a line. A path may have commas of its own.
+fn row(line: &str) -> Option<(&str, &str)> {
+    line.rsplit_once(',')?.0.rsplit_once(',')
 }
 
 fn sha256(hash: &str) -> Option<[u8; 16]> {
