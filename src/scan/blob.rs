@@ -92,7 +92,12 @@ impl Walker {
             return self.plain(member, is_json, reader, blob);
         }
         let mut walk = LayerWalk::new(&self.queue);
-        let search = |walk: &mut LayerWalk, reader: &mut dyn Read| if is_tar { walk.tar(reader) } else { walk.file(member.path, reader) };
+        let sealed = matches!(packing.last(), Some(Compression::Unsupported(_)));
+        let search = |walk: &mut LayerWalk, reader: &mut dyn Read| match (is_tar, sealed) {
+            (true, _) => walk.tar(reader),
+            (false, true) => walk.sealed(member.path, reader),
+            (false, false) => walk.file(member.path, reader),
+        };
         if packing.is_empty() {
             // Nothing is unpacked: the stored bytes are the layer's, and hashed already.
             search(&mut walk, &mut { reader });

@@ -183,6 +183,14 @@ impl LayerWalk {
         self.nameless(b"", path, 0, reader);
     }
 
+    /// The same of one that is packed in a way that is known and not undone, which is said elsewhere: as it is stored.
+    pub fn sealed(&mut self, path: &[u8], mut reader: impl Read) {
+        let Some(entry) = self.nothing(b"", 0, 0) else { return };
+        if let Err(e) = self.feed.packer.file(entry, Place::Content, path, u64::MAX, &mut reader, None) {
+            self.unreadable(&e, 0);
+        }
+    }
+
     fn nameless(&mut self, name: &[u8], path: &[u8], offset: u64, mut reader: impl Read) {
         let Some(entry) = self.nothing(name, offset, 0) else { return };
         let mut hasher = ContentHasher::default();

@@ -127,7 +127,7 @@ fn every_way_to_pack_a_layer() {
     let twice = Case { layers: vec![(gzip(&gzip(&base)), base.clone())], ..Case::default() };
     check("gzip in gzip", &twice, &[], 1);
     let often = Case { layers: vec![(gzip(&zstd(&bzip2(&xz(&base)))), base)], ..Case::default() };
-    check("four times", &often, &["diff-id-mismatch", "limit-reached"], 3);
+    check("four times", &often, &["diff-id-mismatch", "limit-reached"], 1);
 }
 
 #[test]
