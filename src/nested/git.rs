@@ -158,6 +158,11 @@ fn build(
         };
         let id = kind.id(&content);
         sink.object(kind, id, &content)?;
+        if children.is_empty() {
+            // Nothing more is built on it: a chain takes no more than two of its versions.
+            held -= base.len();
+            stack.pop();
+        }
         let children = take(deltas, at, id);
         if held + content.len() > 2 * MOST_OBJECT {
             sink.limit("objects of git that are built on each other take more than 128 MiB: some were not built");
