@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 /// One entry of a layer.
 #[derive(Debug, Clone)]
@@ -236,18 +237,19 @@ pub fn layer_tar(entries: &[Entry]) -> Vec<u8> {
     builder.into_inner().expect("memory")
 }
 
-/// A detector with the built-in rules.
-pub fn detector() -> Detector {
-    Detector::new(RuleSet::builtin().expect("rules")).expect("detector")
+/// A detector with the built-in rules, made once.
+pub fn detector() -> &'static Detector {
+    static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::new(RuleSet::builtin().expect("rules")).expect("detector"));
+    &DETECTOR
 }
 
 /// Scans an archive in memory, read as a pipe is.
 pub fn scan(archive: &[u8]) -> Scanned {
     let detector = detector();
     let source = Source::memory(archive.to_vec());
-    let archive = pentimento::scan::scan(source, &detector, &Limits::default(), 2, &Progress::default()).expect("a scan");
+    let archive = pentimento::scan::scan(source, detector, &Limits::default(), 2, &Progress::default()).expect("a scan");
     let mut images = pentimento::image::images(&archive, &Selection::default());
-    let findings = pentimento::finding::assemble(&archive, &mut images, &detector, &Limits::default(), &Progress::default());
+    let findings = pentimento::finding::assemble(&archive, &mut images, detector, &Limits::default(), &Progress::default());
     Scanned { target: "memory".to_owned(), archive, images, findings }
 }
 
