@@ -406,7 +406,8 @@ impl Detector {
         let marked = match rule.public_prefix(value) {
             0 => false,
             1..=3 => value::changes(value) >= 0.4,
-            _ => true,
+            // Digits alone stand in every digest.
+            length => !value[..length].iter().all(u8::is_ascii_hexdigit),
         };
         let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && marked;
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);

@@ -131,3 +131,10 @@ fn what_speaks_against_a_value() {
     let session = value.repeat(40);
     assert_eq!(values(&findings(format!("AWS_SESSION_TOKEN=\"{session}\""))), [&session]);
 }
+
+#[test]
+fn a_part_of_a_digest_is_no_token_though_it_begins_like_one() {
+    let digest = format!("11c1c94b3452{}77e87df13305c6153e53417419b16d39350d2cf0c48c020d", "4b1d");
+    let image = TestImage::new().layer([put(&format!("srv/{digest}/x"), [&[0, 1, 2], digest.as_bytes(), &[0]].concat())]).docker_save();
+    assert_eq!(run_with(["scan", "-", "--format", "json"], &image).json()["findings"], serde_json::json!([]));
+}
