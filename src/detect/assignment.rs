@@ -347,7 +347,7 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, pla
     let digits = has(u8::is_ascii_digit);
     let letters = has(u8::is_ascii_alphabetic);
     if value::is_uuid(value) {
-        return if value::is_random_uuid(value) && says_secret(name) {
+        return if value::is_random_uuid(value) && value::says_secret(name) {
             Ok(Judged { confidence: Confidence::Medium, reason: "a random id, and its name says that it is a secret" })
         } else {
             low("an id rather than a secret")
@@ -433,14 +433,6 @@ pub fn doubt_if_issued(name: &[u8], value: &[u8]) -> Option<&'static str> {
     }
     let once = value::holds_any(&name.to_ascii_lowercase(), &[b"csrf", b"xsrf", b"authenticity", b"nonce"]);
     once.then_some("a token for one page, as forms have it")
-}
-
-/// A name by which a service gives out what lets its holder in; a token may also be an id.
-fn says_secret(name: &[u8]) -> bool {
-    const NAMES: &[&[u8]] =
-        &[b"apikey", b"secret", b"secretkey", b"password", b"passwd", b"accesskey", b"authkey", b"authtoken", b"accesstoken", b"apitoken"];
-    let plain: Vec<u8> = name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
-    NAMES.iter().any(|end| plain.ends_with(end))
 }
 
 /// A pattern, not a value.
