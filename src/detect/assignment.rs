@@ -303,6 +303,7 @@ fn element(bytes: &[u8], start: usize) -> Option<Assigned> {
 /// What is thought of `value`, assigned to `name`; or why it is no secret.
 pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, place: Place) -> Result<Judged, &'static str> {
     let low = |reason| Ok(Judged { confidence: Confidence::Low, reason });
+    let medium_sure = |reason| Ok(Judged { confidence: Confidence::Medium, reason });
     if placeholder::is_reference(value) {
         return Err("it refers to a value that is kept elsewhere, or stands for one");
     }
@@ -348,7 +349,7 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, pla
     let letters = has(u8::is_ascii_alphabetic);
     if value::is_uuid(value) {
         return if value::is_random_uuid(value) && value::says_secret(name) {
-            Ok(Judged { confidence: Confidence::Medium, reason: "a random id, and its name says that it is a secret" })
+            medium_sure("a random id, and its name says that it is a secret")
         } else {
             low("an id rather than a secret")
         };
@@ -357,16 +358,13 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, pla
         return low("the value reads like words");
     }
     if (letters && (digits || symbols) || value::is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
-        return Ok(Judged { confidence: Confidence::Medium, reason: "its name says what it is, and the value does not look like a word" });
+        return medium_sure("its name says what it is, and the value does not look like a word");
     }
     if is_unusual_word(name, value, assigned) {
-        return Ok(Judged {
-            confidence: Confidence::Medium,
-            reason: "its name says that it is a password, and the value is no everyday word",
-        });
+        return medium_sure("its name says that it is a password, and the value is no everyday word");
     }
     if medium == Medium::Metadata && value.len() >= 4 {
-        return Ok(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
+        return medium_sure("a build argument or variable whose name says what it is");
     }
     low("the value looks like a word or a number")
 }
