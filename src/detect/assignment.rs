@@ -106,7 +106,9 @@ pub fn value_after(bytes: &[u8], name: Range<usize>, medium: Medium, place: Plac
     // `PGPASSWORD=x psql …`: what follows is a command, not a part of an expression.
     let shell = operator == Operator::Equals && bytes.get(name.end) == Some(&b'=') && constant(&bytes[name.clone()]);
     let query = matches!(before, Some(b'?' | b'&'));
-    let form = Form { line_of_its_own: flag || shell || medium == Medium::Metadata, json: quoted_name, query };
+    // `-H "Token: x"`, `"token=x\ny=z"`: the text around the assignment is in quotes.
+    let within = before.filter(|b| matches!(b, b'"' | b'\'') && !quoted_name);
+    let form = Form { line_of_its_own: flag || shell || medium == Medium::Metadata, json: quoted_name, query, within };
     cursor.value(form).filter(|assigned| assigned.delimited || place != Place::Program || flag || query)
 }
 
@@ -135,6 +137,8 @@ struct Form {
     line_of_its_own: bool,
     json: bool,
     query: bool,
+    /// The quote that stands in front of the name.
+    within: Option<u8>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -225,7 +229,10 @@ impl Cursor<'_> {
             b',' | b'}' | b']' => form.json,
             _ => b < 0x20 || b == 0x7f,
         };
-        let length = self.rest().iter().take(LONGEST).take_while(|b| !stop(**b)).count();
+        let mut length = self.rest().iter().take(LONGEST).take_while(|b| !stop(**b)).count();
+        // Lines of a text in quotes: `"a=1\nb=2"`.
+        let line = form.within.and_then(|_| memchr::memmem::find(&self.rest()[..length], b"\\n"));
+        length = line.unwrap_or(length);
         let mut end = start + length;
         while end > start && matches!(self.bytes[end - 1], b';' | b',') {
             end -= 1;
@@ -237,8 +244,12 @@ impl Cursor<'_> {
         {
             end -= 1;
         }
-        let after = self.bytes[start + length..].iter().find(|b| !b" \t\r".contains(b));
-        let ends_line = form.line_of_its_own || matches!(after, None | Some(b'\n' | b'#'));
+        let after = &self.bytes[start + length..];
+        let after = &after[after.iter().take_while(|b| b" \t\r".contains(b)).count()..];
+        let ends_line = form.line_of_its_own
+            || line.is_some()
+            || form.within.is_some_and(|quote| self.bytes.get(start + length) == Some(&quote))
+            || matches!(after, [] | [b'\n' | b'#', ..] | [b'\\', b'\n', ..] | [b'\\', b'\r', b'\n', ..]);
         (length < LONGEST && end > start).then_some(Assigned { value: start..end, delimited: false, ends_line })
     }
 
@@ -292,6 +303,7 @@ fn element(bytes: &[u8], start: usize) -> Option<Assigned> {
 /// What is thought of `value`, assigned to `name`; or why it is no secret.
 pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, place: Place) -> Result<Judged, &'static str> {
     let low = |reason| Ok(Judged { confidence: Confidence::Low, reason });
+    let medium_sure = |reason| Ok(Judged { confidence: Confidence::Medium, reason });
     if placeholder::is_reference(value) {
         return Err("it refers to a value that is kept elsewhere, or stands for one");
     }
@@ -335,23 +347,24 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, pla
     let symbols = has(|b| b.is_ascii_punctuation() && !b"._-/".contains(b));
     let digits = has(u8::is_ascii_digit);
     let letters = has(u8::is_ascii_alphabetic);
-    if is_uuid(value) {
-        return low("an id rather than a secret");
+    if value::is_uuid(value) {
+        return if value::is_random_uuid(value) && value::says_secret(name) {
+            medium_sure("a random id, and its name says that it is a secret")
+        } else {
+            low("an id rather than a secret")
+        };
     }
     if is_phrase(value) {
         return low("the value reads like words");
     }
     if (letters && (digits || symbols) || value::is_random_letters(value)) && entropy::shannon(value) >= 2.5 {
-        return Ok(Judged { confidence: Confidence::Medium, reason: "its name says what it is, and the value does not look like a word" });
+        return medium_sure("its name says what it is, and the value does not look like a word");
     }
     if is_unusual_word(name, value, assigned) {
-        return Ok(Judged {
-            confidence: Confidence::Medium,
-            reason: "its name says that it is a password, and the value is no everyday word",
-        });
+        return medium_sure("its name says that it is a password, and the value is no everyday word");
     }
     if medium == Medium::Metadata && value.len() >= 4 {
-        return Ok(Judged { confidence: Confidence::Medium, reason: "a build argument or variable whose name says what it is" });
+        return medium_sure("a build argument or variable whose name says what it is");
     }
     low("the value looks like a word or a number")
 }
@@ -418,12 +431,6 @@ pub fn doubt_if_issued(name: &[u8], value: &[u8]) -> Option<&'static str> {
     }
     let once = value::holds_any(&name.to_ascii_lowercase(), &[b"csrf", b"xsrf", b"authenticity", b"nonce"]);
     once.then_some("a token for one page, as forms have it")
-}
-
-/// `8-4-4-4-12` hexadecimal digits.
-fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
-        && value.iter().enumerate().all(|(at, b)| if [8, 13, 18, 23].contains(&at) { *b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
 /// A pattern, not a value.
@@ -620,6 +627,25 @@ mod tests {
         {
             assert!(!value::is_random_letters(word.as_bytes()), "{word}");
         }
+    }
+
+    #[test]
+    fn a_text_in_quotes_and_a_line_that_goes_on_end_a_value() {
+        for text in [
+            "curl -d \"password=aB3!xY9q\" https://acme.example",
+            "curl -d password=aB3!xY9q \\\n x",
+            "{\"a\": \"password=aB3!xY9q\\nb=c\"}",
+        ] {
+            assert_eq!(find(text, "password"), Some(("aB3!xY9q".to_owned(), Confidence::Medium)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_random_id_is_a_secret_where_its_name_says_so() {
+        let id = |version| format!("5b98ec22-cdb2-{version}340-b7bd-9617fc719d1d");
+        let judged = |name: &str, version| find(&format!("{name}={}", id(version)), name).map(|found| found.1);
+        assert_eq!(judged("api_key", 4), Some(Confidence::Medium));
+        assert_eq!([judged("api_key", 1), judged("token", 4)], [Some(Confidence::Low); 2]);
     }
 
     #[test]

@@ -79,17 +79,23 @@ pub fn stands(bytes: &[u8], word: Range<usize>) -> bool {
     let begins = word.start == 0
         || !bytes[word.start].is_ascii_alphanumeric()
         || !bytes[word.start - 1].is_ascii_alphanumeric()
-        || bytes[word.start].is_ascii_uppercase() && bytes[word.start - 1].is_ascii_lowercase();
+        || bytes[word.start].is_ascii_uppercase() && bytes[word.start - 1].is_ascii_lowercase()
+        || is_property(&bytes[..word.start]);
     // A short word may be the beginning of another: `aha`, `ahaha`.
     let ends =
         word.len() >= 6 || bytes.get(word.end).is_none_or(|next| !next.is_ascii_lowercase() || !bytes[word.end - 1].is_ascii_lowercase());
     begins && ends
 }
 
+/// `-D`, as Java and its tools take properties: `-Dsonar.login=…`.
+fn is_property(before: &[u8]) -> bool {
+    matches!(before, [b'-', b'D'] | [.., b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'=', b'-', b'D'])
+}
+
 /// What speaks for a secret at `value`, behind the word at `word`: `Some(true)` if it does, `Some(false)` if little does; `None` if
 /// it is something else.
 pub fn judge(bytes: &[u8], word: Range<usize>, value: Range<usize>) -> Option<bool> {
-    if !alone(bytes, &value) {
+    if !alone(bytes, &value) && !joined(bytes, word.start, &value) {
         return None;
     }
     let gap = &bytes[word.end..value.start];
@@ -99,7 +105,7 @@ pub fn judge(bytes: &[u8], word: Range<usize>, value: Range<usize>) -> Option<bo
         return None;
     }
     let before = words(&bytes[word.start.saturating_sub(BEFORE)..word.start]);
-    let credential = |word: &String| is(CREDENTIAL, word) || ["key", "token", "secret"].iter().any(|end| word.ends_with(end));
+    let credential = |word: &String| is_credential(word);
     if between.len() > LONGEST_NAMING || is_identifier(&bytes[value.clone()]) {
         return Some(false);
     }
@@ -111,8 +117,18 @@ pub fn judge(bytes: &[u8], word: Range<usize>, value: Range<usize>) -> Option<bo
     if between.last().is_some_and(|last| is(OTHER, last)) {
         return Some(false);
     }
-    let direct = between.is_empty() && !gap.contains(&b'\n') && gap.last().is_none_or(|last| *last != b'/');
+    let direct = between.iter().all(|word| word == "api") && !gap.contains(&b'\n') && gap.last().is_none_or(|last| *last != b'/');
     Some(named || direct)
+}
+
+fn is_credential(word: &str) -> bool {
+    CREDENTIAL.contains(&word) || ["key", "token", "secret"].iter().any(|end| word.ends_with(end))
+}
+
+/// True if a dash joins the value to a name that says what it is: `acme-token-4f2a…`.
+fn joined(bytes: &[u8], name: usize, value: &Range<usize>) -> bool {
+    let dashed = value.start > name && bytes[value.start - 1] == b'-';
+    dashed && ends(bytes, value.end) && words(&bytes[name..value.start]).last().is_some_and(|last| is_credential(last))
 }
 
 /// Letters of both cases and no digit, where one in a hundred random values has none.
@@ -125,16 +141,23 @@ fn is_identifier(value: &[u8]) -> bool {
 
 /// True if the value continues no longer one, and is no part of a file's name or of a reference to a commit.
 fn alone(bytes: &[u8], value: &Range<usize>) -> bool {
-    let part = |b: &u8| b.is_ascii_alphanumeric() || b"_+-?".contains(b);
-    let left = value.start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|b| (!part(b) || *b == b'?') && !b"@#".contains(b));
+    let left = value.start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|b| (!is_part(*b) || *b == b'?') && !b"@#".contains(b));
     let escaped = value::begins_alone(bytes, value.start) && bytes[..value.start].ends_with(b"\\n");
-    let right = match &bytes[value.end..] {
+    (left || escaped) && ends(bytes, value.end)
+}
+
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+-?".contains(&byte)
+}
+
+/// True if a value that ends at `end` does not go on.
+fn ends(bytes: &[u8], end: usize) -> bool {
+    match &bytes[end..] {
         [b'.', next, ..] => !next.is_ascii_alphanumeric(),
         [b'=', ..] => false,
-        [next, ..] => !part(next),
+        [next, ..] => !is_part(*next),
         [] => true,
-    };
-    (left || escaped) && right
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +180,10 @@ mod tests {
             "Sending to acme API\n  Using Key={}",
             "https://api.acme.example/?apikey={}&x=1",
             "acmeToken={}",
+            "acme-apikey-{}",
+            "acmeSECRET-{}",
+            "acme-api: {}",
+            "mvn -Dacme.login={}",
         ] {
             assert_eq!(place(&text.replace("{}", value), "acme", value), Some(true), "{text}");
         }

@@ -224,7 +224,14 @@ pub fn looks_chosen(value: &[u8], shown: bool) -> Option<&'static str> {
         return Some("no text");
     }
     let word = || looks_like_word(&plain_letters(&decoded)).or(decoded.iter().all(u8::is_ascii_lowercase).then_some("a word"));
-    looks_like_word(&decoded).or_else(|| if shown { word() } else { None })
+    let chosen = looks_like_word(&decoded).filter(|_| shown || !is_disguised(&decoded));
+    chosen.or_else(|| if shown { word() } else { None })
+}
+
+/// A word that is written with digits or signs among its letters, as people choose passwords that are in use: `p@ssw0rd`.
+fn is_disguised(value: &[u8]) -> bool {
+    let end = value.iter().rposition(u8::is_ascii_alphabetic).unwrap_or(0);
+    value[..end].iter().any(|b| b.is_ascii_digit() || b.is_ascii_punctuation() && !b"._-/".contains(b))
 }
 
 /// A word as it is said, where digits and signs stand for letters: `p@ssw0rd`, `s3cret`. Escapes of a program (`\u0438`) are letters,
@@ -310,6 +317,8 @@ mod tests {
         assert!(looks_invented(b"LMNOPQRSTUV9999").is_some());
         assert!(looks_invented(b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9").is_some());
         assert!(["abc", "%00%00%00%00", "secret"].iter().all(|value| looks_chosen(value.as_bytes(), false).is_some()));
+        assert!(looks_chosen(b"passw0rd", false).is_none() && looks_chosen(b"passw0rd", true).is_some());
+        assert!(looks_chosen(b"password1", false).is_some());
         assert!(looks_chosen(b"p%40ss", false).is_none() && looks_chosen(b"p%40ss", true).is_some());
         assert_eq!(plain_letters(b"S3cr3t!1"), b"secret");
         assert_eq!(plain_letters(b"\\u0418secret"), b"usecret");

@@ -48,6 +48,25 @@ pub fn is_random_letters(value: &[u8]) -> bool {
     value.len() >= 10 && value.iter().all(u8::is_ascii_alphabetic) && capitals >= 2 && turns * 10 >= value.len() * enough
 }
 
+/// `8-4-4-4-12` hexadecimal digits.
+pub fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36
+        && value.iter().enumerate().all(|(at, b)| if [8, 13, 18, 23].contains(&at) { *b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// A UUID of version 4 (RFC 9562): 122 of its bits are random.
+pub fn is_random_uuid(value: &[u8]) -> bool {
+    is_uuid(value) && value[14] == b'4' && b"89abAB".contains(&value[19])
+}
+
+/// A name by which a service gives out what lets its holder in; a token may also be an id.
+pub fn says_secret(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] =
+        &[b"apikey", b"secret", b"secretkey", b"password", b"passwd", b"accesskey", b"authkey", b"authtoken", b"accesstoken", b"apitoken"];
+    let plain: Vec<u8> = name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    NAMES.iter().any(|end| plain.ends_with(end))
+}
+
 /// True if one of `parts` stands in `text`.
 pub fn holds_any(text: &[u8], parts: &[&[u8]]) -> bool {
     parts.iter().any(|part| memchr::memmem::find(text, part).is_some())
