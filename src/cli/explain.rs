@@ -93,6 +93,7 @@ impl Answer<'_> {
             Outcome::Refused(Refusal::Beaten(winner)) => {
                 ("beaten", format!("{} matches there, and it is surer or more specific", self.id(*winner)))
             }
+            Outcome::Refused(Refusal::Part(owner)) => ("part", format!("it is told as a part of a match of {}", self.id(*owner))),
             Outcome::Refused(why) => (why.code(), why.to_string()),
             Outcome::Match { reasons, allowed, confidence } => {
                 let because = reasons.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("; ");

@@ -13,6 +13,7 @@ pub mod explain;
 mod manifest;
 mod near;
 mod nested;
+mod pairs;
 mod placeholder;
 mod prefilter;
 mod published;
@@ -23,6 +24,7 @@ mod winners;
 use crate::rules::check::{Answer, Check, Fact, Outcome};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, Rule, RuleSet, Window};
 use crate::secret::Secret;
+use pairs::Pairs;
 use prefilter::{Prefilter, Target};
 use regex_automata::{Anchored, Input};
 use std::collections::BTreeSet;
@@ -132,7 +134,7 @@ impl Match {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// What it is: `encoded`, `access_key_id`, `user`, …
-    pub name: &'static str,
+    pub name: std::borrow::Cow<'static, str>,
     /// Its value.
     pub value: Secret,
 }
@@ -144,6 +146,7 @@ pub type Reason = std::borrow::Cow<'static, str>;
 pub struct Detector {
     rules: RuleSet,
     prefilter: Prefilter,
+    pairs: Pairs,
 }
 
 /// A match before the winners are chosen.
@@ -160,7 +163,8 @@ impl Detector {
     /// A detector for these rules.
     pub fn new(rules: RuleSet) -> Result<Detector, crate::Error> {
         let prefilter = Prefilter::new(rules.rules())?;
-        Ok(Detector { rules, prefilter })
+        let pairs = Pairs::of(&rules);
+        Ok(Detector { rules, prefilter, pairs })
     }
 
     /// The rules that it uses.
@@ -192,8 +196,7 @@ impl Detector {
                 candidate.reasons.push(format!("published: {what}").into());
             }
         }
-        let mut winners = self.winners(text, found, watch);
-        winners.retain(|c| text.own.contains(&c.secret.start));
+        let winners = self.winners(text, found, watch);
         let mut matches = located(text.bytes, winners, |c| self.rules.rules()[c.rule].public_prefix(&text.bytes[c.secret.clone()]));
         for found in &mut matches {
             let start = found.offset as usize;
@@ -201,6 +204,8 @@ impl Detector {
                 found.allow();
             }
         }
+        self.join(text, &mut matches, watch);
+        matches.retain(|found| text.own.contains(&(found.offset as usize)));
         matches
     }
 

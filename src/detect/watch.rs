@@ -46,6 +46,8 @@ pub enum Refusal {
     Beaten(usize),
     /// What the text encodes says it better.
     Decoded,
+    /// It is a part of a match of this rule.
+    Part(usize),
 }
 
 /// A gate that was not passed.
@@ -75,6 +77,7 @@ impl Refusal {
             Refusal::Near => "near",
             Refusal::Beaten(_) => "beaten",
             Refusal::Decoded => "decoded",
+            Refusal::Part(_) => "part",
         }
     }
 }
@@ -94,6 +97,7 @@ impl fmt::Display for Refusal {
             Refusal::Near => "it stands behind the service's word, but as a digest, a name or a part of something longer",
             Refusal::Beaten(_) => "another rule matches there, and is the surer or more specific one",
             Refusal::Decoded => "what it encodes says it better",
+            Refusal::Part(_) => "it is told as a part of the secret beside it",
         })
     }
 }

@@ -294,7 +294,7 @@ impl One<'_> {
         let parts = finding.details.iter().flat_map(|details| &details.parts);
         parts
             .map(|part| PartEntry {
-                name: part.name.to_owned(),
+                name: part.name.to_string(),
                 redacted: part.value.redacted(),
                 value: self.show_secrets.then(|| part.value.reveal_text()),
             })

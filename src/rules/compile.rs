@@ -3,6 +3,7 @@
 use super::check::Check;
 use super::exception::{Exception, Place};
 use super::import;
+use super::pair::{self, Pair};
 use super::service;
 use super::spec::{Example, Group, RuleFile, RuleSpec, ValueSpec};
 use super::{Confidence, Severity};
@@ -209,16 +210,16 @@ impl Rule {
     }
 }
 
-/// All rules of one file, whatever tool it was written for, and what of it cannot be honoured. The error names file, rule, line and
+/// All rules and pairs of one file, whatever tool it was written for, and what of it cannot be honoured. The error names file, rule, line and
 /// column.
-pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(Vec<Rule>, import::Remarks), Error> {
+pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(Vec<Rule>, Vec<Pair>, import::Remarks), Error> {
     match import::read(file, text, load)? {
-        Some(imported) => import::compile(file, imported),
-        None => Ok((own_file(file, text)?, import::Remarks::default())),
+        Some(imported) => import::compile(file, imported).map(|(rules, remarks)| (rules, Vec::new(), remarks)),
+        None => own_file(file, text).map(|(rules, pairs)| (rules, pairs, import::Remarks::default())),
     }
 }
 
-fn own_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
+fn own_file(file: &str, text: &str) -> Result<(Vec<Rule>, Vec<Pair>), Error> {
     let parsed: RuleFile = toml::from_str(text).map_err(|e| {
         let place = e.span().map_or_else(|| file.to_owned(), |span| position(file, text, span.start));
         Error::Rules { file: place, message: e.message().to_owned() }
@@ -232,7 +233,13 @@ fn own_file(file: &str, text: &str) -> Result<Vec<Rule>, Error> {
             rules.push(compile(file, text, name, spec)?);
         }
     }
-    Ok(rules)
+    let mut pairs = Vec::new();
+    for spec in parsed.pair {
+        let place = position(file, text, spec.span().start);
+        let wrong = |e: String| Error::Rules { file: place, message: format!("pair: {e}") };
+        pairs.push(pair::compile(spec.into_inner()).map_err(wrong)?);
+    }
+    Ok((rules, pairs))
 }
 
 /// The name of a file without its ending.

@@ -7,12 +7,14 @@ mod exception;
 mod files;
 mod form;
 mod import;
+mod pair;
 pub mod sample;
 mod service;
 mod spec;
 
 pub use compile::{Document, MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};
 pub use exception::Place;
+pub use pair::{By, Companion, Pair, What, joined};
 pub use spec::{Example, ValueSpec};
 
 use crate::digest::Digest;
@@ -83,6 +85,7 @@ impl Confidence {
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    pairs: Vec<Pair>,
     remarks: Vec<String>,
     fingerprint: Digest,
 }
@@ -95,12 +98,12 @@ impl RuleSet {
 
     /// Rules from the texts of rule files; the first of each pair is the file's name, for messages and the provider.
     pub fn from_texts(files: &[(String, String)]) -> Result<RuleSet, Error> {
-        RuleSet::of(Vec::new(), Vec::new())?.with(files, &|_, _| None)
+        RuleSet::of(Vec::new(), Vec::new(), Vec::new())?.with(files, &|_, _| None)
     }
 
     /// The rules of one file, or of the rule files in a directory, alone.
     pub fn from_path(path: &Path) -> Result<RuleSet, Error> {
-        RuleSet::of(Vec::new(), Vec::new())?.with_path(path)
+        RuleSet::of(Vec::new(), Vec::new(), Vec::new())?.with_path(path)
     }
 
     /// Adds the rules of one file, or of the rule files in a directory.
@@ -109,18 +112,19 @@ impl RuleSet {
     }
 
     fn with(self, files: &[(String, String)], load: import::Load) -> Result<RuleSet, Error> {
-        let (mut rules, mut remarks) = (self.rules, self.remarks);
+        let (mut rules, mut pairs, mut remarks) = (self.rules, self.pairs, self.remarks);
         let mut said = import::Remarks::default();
         for (name, text) in files {
-            let (more, of_file) = compile::rule_file(name, text, load)?;
+            let (more, more_pairs, of_file) = compile::rule_file(name, text, load)?;
             rules.extend(more);
+            pairs.extend(more_pairs);
             said.add(name, of_file);
         }
         remarks.extend(said.sentences());
-        RuleSet::of(rules, remarks)
+        RuleSet::of(rules, pairs, remarks)
     }
 
-    fn of(mut rules: Vec<Rule>, remarks: Vec<String>) -> Result<RuleSet, Error> {
+    fn of(mut rules: Vec<Rule>, pairs: Vec<Pair>, remarks: Vec<String>) -> Result<RuleSet, Error> {
         let mut seen: HashMap<String, String> = HashMap::new();
         let mut all = String::new();
         for rule in &mut rules {
@@ -134,8 +138,9 @@ impl RuleSet {
             }
             all.push_str(&rule.canonical);
         }
+        pairs.iter().for_each(|pair| all.push_str(&pair.canonical));
         let fingerprint = Digest::sha256(all.as_bytes());
-        Ok(RuleSet { rules, remarks, fingerprint })
+        Ok(RuleSet { rules, pairs, remarks, fingerprint })
     }
 
     /// Removes the rule with this id. An id that no rule has is an error.
@@ -145,12 +150,17 @@ impl RuleSet {
         if self.rules.len() == before {
             return Err(Error::Rules { file: "--disable".to_owned(), message: format!("there is no rule {id}") });
         }
-        RuleSet::of(self.rules, self.remarks)
+        RuleSet::of(self.rules, self.pairs, self.remarks)
     }
 
     /// The rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// What belongs together.
+    pub fn pairs(&self) -> &[Pair] {
+        &self.pairs
     }
 
     /// The rule with this id.

@@ -1,6 +1,7 @@
 //! A rule file as it is written.
 
 use super::exception::ExceptionSpec;
+use super::pair::PairSpec;
 use super::service::ServiceSpec;
 use super::{Confidence, Severity};
 use serde::Deserialize;
@@ -16,6 +17,9 @@ pub struct RuleFile {
     /// The rules.
     #[serde(default)]
     pub rule: Vec<RuleSpec>,
+    /// What stands beside a secret and belongs to it.
+    #[serde(default)]
+    pub pair: Vec<Spanned<PairSpec>>,
     /// Services whose keys follow from a form; their names are the providers.
     #[serde(default)]
     pub services: BTreeMap<String, Spanned<ServiceSpec>>,

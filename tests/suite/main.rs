@@ -19,6 +19,7 @@ mod matrix;
 mod memory;
 mod nested;
 mod origin;
+mod pairs;
 mod properties;
 mod raw;
 mod rules;

@@ -22,6 +22,8 @@ pub enum FactName {
     Audience,
     /// The comment of a key file, mostly `user@host`.
     Comment,
+    /// The database that it opens.
+    Database,
     /// When it ends, RFC 3339 in UTC; `never`.
     Expires,
     /// The group it belongs to.
@@ -40,6 +42,8 @@ pub enum FactName {
     Namespace,
     /// The organization it belongs to.
     Organization,
+    /// The port of the host.
+    Port,
     /// The project it belongs to.
     Project,
     /// What it allows.
@@ -57,11 +61,12 @@ const MOST_BYTES: usize = 124;
 
 impl FactName {
     /// All of them.
-    pub const ALL: [FactName; 18] = [
+    pub const ALL: [FactName; 20] = [
         FactName::Account,
         FactName::Algorithm,
         FactName::Audience,
         FactName::Comment,
+        FactName::Database,
         FactName::Expires,
         FactName::Group,
         FactName::Host,
@@ -71,12 +76,18 @@ impl FactName {
         FactName::Key,
         FactName::Namespace,
         FactName::Organization,
+        FactName::Port,
         FactName::Project,
         FactName::Scope,
         FactName::Service,
         FactName::Subject,
         FactName::User,
     ];
+
+    /// The fact of this name.
+    pub fn parse(name: &str) -> Option<FactName> {
+        FactName::ALL.into_iter().find(|fact| fact.as_str() == name)
+    }
 
     /// The text form.
     pub fn as_str(self) -> &'static str {
@@ -85,6 +96,7 @@ impl FactName {
             FactName::Algorithm => "algorithm",
             FactName::Audience => "audience",
             FactName::Comment => "comment",
+            FactName::Database => "database",
             FactName::Expires => "expires",
             FactName::Group => "group",
             FactName::Host => "host",
@@ -94,6 +106,7 @@ impl FactName {
             FactName::Key => "key",
             FactName::Namespace => "namespace",
             FactName::Organization => "organization",
+            FactName::Port => "port",
             FactName::Project => "project",
             FactName::Scope => "scope",
             FactName::Service => "service",
