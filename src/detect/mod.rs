@@ -30,7 +30,7 @@ use regex_automata::{Anchored, Input};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use watch::{Refusal, Watch};
-use winners::specificity;
+use winners::{has_form, specificity};
 
 /// How many bytes to the right of its begin a match may need: its own, and the rest of its line.
 pub const RIGHT_CONTEXT: usize = MAX_AFTER + MAX_BEFORE + allow::REACH;
@@ -461,11 +461,6 @@ impl Detector {
         }
         Ok(Candidate { rule: index, secret, confidence, reasons, facts })
     }
-}
-
-/// True for rules whose values are told by their form, or by a file that holds nothing else; the others take whatever stands there.
-fn has_form(rule: &Rule) -> bool {
-    rule.check.is_some() || rule.value.entropy > 0.0 || rule.value.digits || matches!(rule.reach, Reach::Files { .. } | Reach::Near { .. })
 }
 
 /// Matches of candidates, in the order of their offsets.

@@ -45,3 +45,8 @@ pub fn specificity(rule: &Rule) -> (u8, Severity) {
     };
     (reached, rule.severity)
 }
+
+/// True for rules whose values are told by their form, or by a file that holds nothing else; the others take whatever stands there.
+pub fn has_form(rule: &Rule) -> bool {
+    rule.check.is_some() || rule.value.entropy > 0.0 || rule.value.digits || matches!(rule.reach, Reach::Files { .. } | Reach::Near { .. })
+}
