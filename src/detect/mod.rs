@@ -22,7 +22,7 @@ pub mod watch;
 mod winners;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
-use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, Rule, RuleSet, Window};
+use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, RuleSet, Window};
 use crate::secret::Secret;
 use pairs::Pairs;
 use prefilter::{Prefilter, Target};
