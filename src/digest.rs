@@ -29,10 +29,7 @@ impl Digest {
         let hex = |n: usize| encoded.len() == n && encoded.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         match algorithm {
             "sha256" => {
-                let mut raw = [0; 32];
-                for (byte, pair) in raw.iter_mut().zip(encoded.as_bytes().chunks(2)) {
-                    *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-                }
+                let raw = unhex(encoded.as_bytes())?;
                 hex(64).then_some(Digest(Form::Sha256(raw)))
             }
             _ => {
@@ -86,6 +83,16 @@ impl fmt::Debug for Digest {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
+}
+
+/// The bytes that exactly `N` pairs of hexadecimal digits, of either case, mean.
+pub fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    (text.len() == 2 * N).then_some(bytes)
 }
 
 /// The first 128 bits of the BLAKE3 of a regular file's content: equal means "same content".

@@ -55,6 +55,12 @@ impl Compression {
     }
 }
 
+/// The name of what is packed under this name.
+pub fn unpacked_name(packed: &[u8]) -> &[u8] {
+    let suffixes: [&[u8]; 5] = [b".gz", b".zst", b".bz2", b".xz", b".lz4"];
+    suffixes.iter().find_map(|suffix| packed.strip_suffix(*suffix)).unwrap_or(packed)
+}
+
 /// A frame that zstd and lz4 decoders pass over, `0x184D2A5?` (RFC 8878, 3.1.2).
 pub fn is_skippable_frame(start: &[u8]) -> bool {
     matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])

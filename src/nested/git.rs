@@ -4,6 +4,7 @@
 //! deltas are built from their bases on, each once.
 
 use super::{HEADER, Sink};
+use crate::digest::unhex;
 use flate2::{Decompress, FlushDecompress, Status};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
@@ -74,12 +75,7 @@ pub fn entries(mut tree: &[u8]) -> impl Iterator<Item = (&[u8], Id)> {
 
 /// The tree of a commit.
 pub fn tree_of(commit: &[u8]) -> Option<Id> {
-    let line = commit.strip_prefix(b"tree ")?.get(..40)?;
-    let mut id = [0; 20];
-    for (byte, pair) in id.iter_mut().zip(line.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(id)
+    unhex(commit.strip_prefix(b"tree ")?.get(..40)?)
 }
 
 /// What a delta is built on.

@@ -119,20 +119,39 @@ pub fn walk(format: Format, reader: &mut dyn Read, sink: &mut dyn Sink) -> io::R
     }
 }
 
+/// What a decoder passed over, and what stands behind its stream or cannot be decoded.
+pub fn after<R: Read>(mut decoder: Decoder<R>, sink: &mut dyn Sink) -> io::Result<()> {
+    let (aside, left_out) = decoder.take_aside();
+    if left_out {
+        sink.limit("more than 16 MiB stand where decoders pass over: the rest was not searched");
+    }
+    sink.beside(HEADER, &mut &aside[..])?;
+    sink.beside(REST, &mut decoder.into_rest())
+}
+
+/// Fills `buffer` as far as there is something, and says how far that was, and what went wrong.
+pub fn fill(buffer: &mut [u8], reader: &mut dyn Read) -> (usize, Option<io::Error>) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return (filled, Some(e)),
+        }
+    }
+    (filled, None)
+}
+
 /// Reads exactly `N` bytes, or says that there are none left. Fewer are an error.
 fn block<const N: usize>(reader: &mut dyn Read) -> io::Result<Option<[u8; N]>> {
     let mut block = [0; N];
-    let mut filled = 0;
-    while filled < N {
-        match reader.read(&mut block[filled..]) {
-            Ok(0) if filled == 0 => return Ok(None),
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
+    match fill(&mut block, reader) {
+        (_, Some(e)) => Err(e),
+        (0, None) => Ok(None),
+        (filled, None) if filled < N => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(Some(block)),
     }
-    Ok(Some(block))
 }
 
 /// Passes over what is left of a part.

@@ -1,6 +1,7 @@
 //! dpkg: a list of MD5 sums for each package, and the sums of configuration files in the status (dpkg(1), deb-md5sums(5)).
 
-use super::{Packages, hex_digest, is_local};
+use super::{Packages, is_local};
+use crate::digest::unhex;
 
 /// A file of sums: `NAME.md5sums` or `NAME:ARCHITECTURE.md5sums`, each line a sum, two blanks and a path.
 pub fn sums(path: &str, text: &str, packages: &mut Packages) {
@@ -8,7 +9,7 @@ pub fn sums(path: &str, text: &str, packages: &mut Packages) {
     let name = name.split(':').next().unwrap_or(name);
     let files = || text.lines().filter_map(|line| line.split_once(' '));
     if !files().any(|(_, path)| is_local(path.trim_start())) {
-        packages.add(name, "dpkg", files().filter_map(|(sum, _)| hex_digest(sum)));
+        packages.add(name, "dpkg", files().filter_map(|(sum, _)| unhex(sum.as_bytes())));
     }
 }
 
@@ -17,7 +18,7 @@ pub fn status(text: &str, packages: &mut Packages) {
     for stanza in text.split("\n\n") {
         let Some(name) = stanza.lines().find_map(|line| line.strip_prefix("Package: ")) else { continue };
         let lines = stanza.lines().skip_while(|line| *line != "Conffiles:").skip(1).take_while(|line| line.starts_with(' '));
-        let sums = lines.filter_map(|line| line.trim_start().split(' ').nth(1)).filter_map(hex_digest);
+        let sums = lines.filter_map(|line| line.trim_start().split(' ').nth(1)).filter_map(|sum| unhex(sum.as_bytes()));
         packages.add(name.trim(), "dpkg", sums);
     }
 }

@@ -117,15 +117,6 @@ fn is_local(path: &str) -> bool {
     ["opt/", "srv/", "usr/local/", "home/", "root/", "app/"].iter().any(|dir| path.starts_with(dir))
 }
 
-/// The first 16 bytes of a digest in hexadecimal.
-fn hex_digest(text: &str) -> Option<[u8; 16]> {
-    let mut digest = [0; 16];
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().get(..32)?.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(digest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

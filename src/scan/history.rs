@@ -1,6 +1,6 @@
 //! Commits and trees of git, as far as they came by: where in a repository a blob stood.
 
-use crate::digest::hex;
+use crate::digest::{hex, unhex};
 use crate::nested::git::{Id, Kind, entries, tree_of};
 use crate::text::exact;
 use std::collections::HashMap;
@@ -58,14 +58,6 @@ impl History {
         }
         None
     }
-}
-
-fn unhex(text: &[u8]) -> Option<Id> {
-    let mut id = [0; 20];
-    for (byte, pair) in id.iter_mut().zip(text.get(..40).filter(|_| text.len() == 40)?.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(id)
 }
 
 #[cfg(test)]

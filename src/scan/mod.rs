@@ -19,7 +19,7 @@ use crate::detect::Detector;
 use crate::digest::ContentHash;
 use crate::error::{Code, Error, Problem};
 use crate::layer::compression::Compression;
-use crate::layer::tar::{Header, Skip, Streamed, TarReader};
+use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::limits::Limits;
 use crate::source::{Members, Source, unmarked};
 use blob::{Member, Walker};
@@ -31,7 +31,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use unpack::{Count, Stop, Unpacking, failure, stop_in, unpack};
-use walk::{LayerWalk, Tail, has_content};
+use walk::{LayerWalk, has_content};
 
 /// [`Progress::stop`]: somebody asked for the end.
 pub const INTERRUPTED: usize = 1;

@@ -5,17 +5,15 @@ use super::feed::Feed;
 use super::unpack::{Stop, stop_in};
 use crate::digest::{ContentHasher, hex};
 use crate::error::{Code, Problem};
+use crate::layer::compression::unpacked_name;
 use crate::layer::decoder::Decoder;
 use crate::layer_scan::Place;
 use crate::limits::Limits;
-use crate::nested::{Format, HEADER, Kind, REST, Sink, git, walk};
+use crate::nested::{Format, Kind, REST, Sink, after, fill, git, walk};
 use crate::packages::List;
 use std::cell::RefCell;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
-
-/// Packed data are named by what they are packed as, without these.
-const SUFFIXES: [&[u8]; 5] = [b".gz", b".zst", b".bz2", b".xz", b".lz4"];
 
 impl Feed {
     /// Searches the file of an entry. `size` is what `reader` is expected to give (a guess is enough). Fails where `reader` does; what
@@ -60,20 +58,6 @@ impl Feed {
             _ => Ok(()),
         }
     }
-}
-
-/// Fills `start` as far as there is something, and says how far that was, and what went wrong.
-fn fill(start: &mut [u8], reader: &mut dyn Read) -> (usize, Option<io::Error>) {
-    let mut filled = 0;
-    while filled < start.len() {
-        match reader.read(&mut start[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return (filled, Some(e)),
-        }
-    }
-    (filled, None)
 }
 
 /// What was read of a file and unpacked from it so far.
@@ -189,9 +173,7 @@ impl Opening<'_> {
             Some(Kind::Packed(compression)) => {
                 let mut decoder = Decoder::new(&mut reader, compression);
                 self.packed(name, &mut decoder)?;
-                let (aside, _) = decoder.take_aside();
-                self.beside(HEADER, &mut &aside[..])?;
-                self.beside(REST, &mut decoder.into_rest())
+                after(decoder, self)
             }
             Some(Kind::Zlib) => {
                 let mut decoder = flate2::read::ZlibDecoder::new(&mut reader);
@@ -222,7 +204,7 @@ impl Opening<'_> {
     }
 
     fn packed(&mut self, name: &[u8], decoder: &mut dyn Read) -> io::Result<()> {
-        let name = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
+        let name = unpacked_name(name);
         let mut metered = self.metered(decoder);
         self.depth += 1;
         let searched = self.content(name, u64::MAX, true, &mut metered);

@@ -7,8 +7,9 @@ use super::unpack::{BesideBytes, Count, Stop, failure, stop_in, unpack};
 use crate::digest::{ContentHasher, TallyReader};
 use crate::error::{Code, Problem, Problems};
 use crate::layer::change::{Change, ChangeKind, FileType};
+use crate::layer::compression::unpacked_name;
 use crate::layer::path::clean;
-use crate::layer::tar::{Header, Skip, Streamed, TarReader};
+use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
 use crate::text::{cut, exact};
 use std::collections::HashSet;
@@ -177,10 +178,8 @@ impl LayerWalk {
 
     /// A single file that was packed under this name.
     pub fn file(&mut self, packed: &[u8], reader: impl Read) {
-        let suffixes: [&[u8]; 5] = [b".gz", b".zst", b".bz2", b".xz", b".lz4"];
-        let path = suffixes.iter().find_map(|suffix| packed.strip_suffix(*suffix)).unwrap_or(packed);
         self.scan.coverage.files += 1;
-        self.nameless(b"", path, 0, reader);
+        self.nameless(b"", unpacked_name(packed), 0, reader);
     }
 
     /// The same of one that is packed in a way that is known and not undone, which is said elsewhere: as it is stored.
@@ -315,33 +314,6 @@ fn in_repositories(hits: &mut Vec<FileHit>, history: &History) {
 /// Whether there are bytes to search behind a header.
 pub fn has_content(header: &Header, change: &Change) -> bool {
     header.size > 0 || change.kind == ChangeKind::Put(FileType::Regular)
-}
-
-/// The tail of a tar as a reader.
-pub struct Tail<'a, R>(pub &'a mut TarReader<R>);
-
-impl<R: Skip> Tail<'_, R> {
-    /// The first bytes behind the end that are not zeros, and where they stand; none if there are only zeros.
-    pub fn behind_zeros(tar: &mut TarReader<R>) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let mut start = vec![0; 64 << 10];
-        loop {
-            let offset = tar.offset();
-            let n = tar.read_tail(&mut start)?;
-            if n == 0 {
-                return Ok(None);
-            }
-            if start[..n].iter().any(|b| *b != 0) {
-                start.truncate(n);
-                return Ok(Some((start, offset)));
-            }
-        }
-    }
-}
-
-impl<R: Skip> Read for Tail<'_, R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read_tail(buf)
-    }
 }
 
 fn spelling(raw: &[u8], cleaned: &[u8]) -> Spelling {

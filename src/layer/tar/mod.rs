@@ -8,6 +8,7 @@ mod fields;
 mod header;
 mod input;
 mod sparse;
+mod tail;
 
 use crate::error::{Code, Problem, Problems};
 use fields::{Record, decimal, libarchive_xattr, number, padding, pax_records, residue, until_nul, ustar_name};
@@ -18,6 +19,7 @@ use std::io::{self, Read};
 pub use fields::checksum_holds;
 pub use header::{Header, Kind};
 pub use input::{Skip, Streamed};
+pub use tail::Tail;
 
 /// The size of a tar block, in bytes.
 pub const BLOCK: usize = 512;
