@@ -1,6 +1,7 @@
 //! Unix ar, in the variants of GNU and BSD (ar(5) of FreeBSD; deb(5)).
 
 use super::{HEADER, REST, Sink, block, pass_over};
+use crate::layer::tar::until_nul;
 use std::io::{self, Read};
 
 /// How an archive begins.
@@ -23,13 +24,12 @@ pub fn walk(reader: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<()> {
         let name = match stored {
             b"//" => {
                 content.by_ref().take(MOST_NAMES).read_to_end(&mut long_names)?;
-                sink.beside(HEADER, &mut &long_names[..])?;
+                sink.beside(HEADER, &mut (&long_names[..]).chain(&mut content))?;
                 b"//".to_vec()
             }
             [b'#', b'1', b'/', length @ ..] => {
                 let mut name = Vec::new();
                 content.by_ref().take(decimal(length).unwrap_or(0).min(MOST_NAMES)).read_to_end(&mut name)?;
-                name.truncate(name.iter().position(|b| *b == 0).unwrap_or(name.len()));
                 name
             }
             [b'/', at @ ..] if decimal(at).is_some() => long_name(&long_names, at).unwrap_or(stored).to_vec(),
@@ -37,7 +37,7 @@ pub fn walk(reader: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<()> {
         };
         sink.beside(HEADER, &mut &name[..])?;
         if stored != b"//" {
-            sink.member(&name, size, &mut content)?;
+            sink.member(until_nul(&name), size, &mut content)?;
         }
         pass_over(&mut content)?;
         // Members begin at even places.

@@ -2,6 +2,7 @@
 //! the Linux kernel takes them.
 
 use super::{HEADER, REST, Sink, block, pass_over};
+use crate::layer::tar::until_nul;
 use std::io::{self, Read};
 
 /// The longest name that is believed, in bytes.
@@ -39,15 +40,15 @@ pub fn walk(reader: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<()> {
         };
         let mut name = Vec::new();
         reader.take(header.name).read_to_end(&mut name)?;
-        name.truncate(name.iter().position(|b| *b == 0).unwrap_or(name.len()));
         pass_over(&mut reader.take(padding(header.length + header.name, header.align)))?;
+        sink.beside(HEADER, &mut &name[..])?;
+        let name = until_nul(&name);
         if name == b"TRAILER!!!" {
             return rest(b"", reader, sink);
         }
-        sink.beside(HEADER, &mut &name[..])?;
         let mut content = reader.take(header.size);
         if header.size > 0 {
-            sink.member(&name, header.size, &mut content)?;
+            sink.member(name, header.size, &mut content)?;
         }
         pass_over(&mut content)?;
         pass_over(&mut reader.take(padding(header.size, header.align)))?;

@@ -16,6 +16,8 @@ pub const MAGIC: &[u8] = b"PACK\0\0\0\x02";
 const MOST_PACK: u64 = 256 << 20;
 /// The largest object that is built, and all of those that stand on each other. In bytes.
 pub const MOST_OBJECT: usize = 64 << 20;
+/// Room that is made for an object before anything of it is there.
+const FIRST_ROOM: usize = 64 << 10;
 
 /// The name of an object: the SHA-1 of what it is and has.
 pub type Id = [u8; 20];
@@ -97,10 +99,13 @@ pub fn walk(reader: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<()> {
     let count = pack.get(8..12).map_or(0, |n| u32::from_be_bytes([n[0], n[1], n[2], n[3]]));
     let mut at = 12;
     for _ in 0..count {
-        let Some((object, content, end)) = Object::read(&pack, at) else {
-            sink.flaw("an object in a pack of git is damaged, or too large");
-            sink.beside(super::REST, &mut &pack[at.min(pack.len())..])?;
-            break;
+        let (object, content, end) = match Object::read(&pack, at) {
+            Ok(read) => read,
+            Err(flaw) => {
+                flaw.say(sink);
+                sink.beside(super::REST, &mut &pack[at.min(pack.len())..])?;
+                break;
+            }
         };
         match object.base {
             Err(kind) => {
@@ -114,7 +119,9 @@ pub fn walk(reader: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<()> {
     }
     for (at, kind, id) in whole {
         let children = take(&mut deltas, at, id);
-        if let Some((_, content, _)) = Object::read(&pack, at).filter(|_| !children.is_empty()) {
+        if !children.is_empty()
+            && let Ok((_, content, _)) = Object::read(&pack, at)
+        {
             build(&pack, kind, content, children, &mut deltas, sink)?;
         }
     }
@@ -148,9 +155,12 @@ fn build(
             stack.pop();
             continue;
         };
-        let Some(content) = Object::read(pack, at).and_then(|(_, delta, _)| apply(base, &delta)) else {
-            sink.flaw("a delta in a pack of git is damaged, or what it makes is too large");
-            continue;
+        let content = match Object::read(pack, at).and_then(|(_, delta, _)| apply(base, &delta)) {
+            Ok(content) => content,
+            Err(flaw) => {
+                flaw.say(sink);
+                continue;
+            }
         };
         let id = kind.id(&content);
         sink.object(kind, id, &content)?;
@@ -170,6 +180,24 @@ fn build(
     Ok(())
 }
 
+/// Why there is no object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    Damaged,
+    TooLarge,
+}
+
+impl Flaw {
+    fn say(self, sink: &mut dyn Sink) {
+        match self {
+            Flaw::Damaged => sink.flaw("an object in a pack of git is damaged"),
+            Flaw::TooLarge => {
+                sink.limit("an object in a pack of git is larger than 64 MiB: it and what follows or needs it was not unpacked")
+            }
+        }
+    }
+}
+
 /// An object as a pack has it.
 struct Object {
     /// What it is built on; where it is whole, what it is.
@@ -178,7 +206,14 @@ struct Object {
 
 impl Object {
     /// The object at this place, its bytes unpacked, and where it ends.
-    fn read(pack: &[u8], at: usize) -> Option<(Object, Vec<u8>, usize)> {
+    fn read(pack: &[u8], at: usize) -> Result<(Object, Vec<u8>, usize), Flaw> {
+        let (base, size, end) = Object::header(pack, at).ok_or(Flaw::Damaged)?;
+        let (content, taken) = inflate(pack.get(end..).ok_or(Flaw::Damaged)?, size)?;
+        Ok((Object { base }, content, end + taken))
+    }
+
+    /// What it is or is built on, its size, and where its packed bytes begin.
+    fn header(pack: &[u8], at: usize) -> Option<(Result<Base, Kind>, usize, usize)> {
         let first = *pack.get(at)?;
         let (mut size, mut shift, mut end, mut byte) = (usize::from(first & 15), 4, at + 1, first);
         while byte & 0x80 != 0 {
@@ -205,34 +240,40 @@ impl Object {
             }
             number => Err(Kind::numbered(number)?),
         };
-        let (content, taken) = inflate(pack.get(end..)?, size)?;
-        Some((Object { base }, content, end + taken))
+        Some((base, size, end))
     }
 }
 
 /// Exactly `size` bytes of a zlib stream, and how many bytes it took.
-fn inflate(packed: &[u8], size: usize) -> Option<(Vec<u8>, usize)> {
+fn inflate(packed: &[u8], size: usize) -> Result<(Vec<u8>, usize), Flaw> {
     if size > MOST_OBJECT {
-        return None;
+        return Err(Flaw::TooLarge);
     }
     let mut stream = Decompress::new(true);
-    // Never more at once than what there is could become: a size is only a claim.
-    let mut content = Vec::with_capacity(size.min(packed.len().saturating_mul(1032)) + 1);
+    // A size is only a claim: room is made as it is needed.
+    let mut content = Vec::with_capacity(size.min(FIRST_ROOM) + 1);
     loop {
         let taken = stream.total_in() as usize;
-        match stream.decompress_vec(&packed[taken..], &mut content, FlushDecompress::None).ok()? {
+        match stream.decompress_vec(&packed[taken..], &mut content, FlushDecompress::None).map_err(|_| Flaw::Damaged)? {
             Status::StreamEnd => break,
-            _ if content.len() > size || stream.total_in() as usize == taken && content.len() < content.capacity() => return None,
+            _ if content.len() > size || stream.total_in() as usize == taken && content.len() < content.capacity() => {
+                return Err(Flaw::Damaged);
+            }
             _ => content.reserve(1),
         }
     }
-    (content.len() == size).then_some((content, stream.total_in() as usize))
+    if content.len() == size { Ok((content, stream.total_in() as usize)) } else { Err(Flaw::Damaged) }
 }
 
 /// What a delta makes of its base.
-fn apply(base: &[u8], mut delta: &[u8]) -> Option<Vec<u8>> {
-    let _ = length(&mut delta)?;
-    let size = length(&mut delta).filter(|size| *size <= MOST_OBJECT)?;
+fn apply(base: &[u8], mut delta: &[u8]) -> Result<Vec<u8>, Flaw> {
+    length(&mut delta).ok_or(Flaw::Damaged)?;
+    let size = length(&mut delta).ok_or(Flaw::Damaged)?;
+    if size > MOST_OBJECT { Err(Flaw::TooLarge) } else { made(base, delta, size).ok_or(Flaw::Damaged) }
+}
+
+/// Exactly `size` bytes, copied from the base and from the delta.
+fn made(base: &[u8], mut delta: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut made = Vec::new();
     while let Some((code, rest)) = delta.split_first() {
         delta = rest;
@@ -332,7 +373,8 @@ mod tests {
         assert_eq!(told.0[0].1, b"fine");
         assert_eq!(told.0.iter().filter(|(name, _)| name == "flaw").count(), 2);
         // A claim of a size is no allocation.
-        assert!(inflate(&zlib(b"small"), MOST_OBJECT).is_none());
+        assert!(inflate(&zlib(b"small"), MOST_OBJECT).is_err());
+        assert_eq!(inflate(&zlib(b"small"), MOST_OBJECT + 1), Err(Flaw::TooLarge));
     }
 
     #[test]

@@ -13,7 +13,8 @@ const INDEX: u64 = 16;
 
 /// See [`super::walk`].
 pub fn walk(reader: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<()> {
-    block::<LEAD>(reader)?;
+    let lead: [u8; LEAD] = block(reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    sink.beside(HEADER, &mut &lead[..])?;
     // The signature is filled up to eight bytes, the header proper is not.
     for align in [8, 1] {
         let start: [u8; 16] = block(reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;

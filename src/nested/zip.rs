@@ -1,7 +1,7 @@
 //! Zip (PKWARE's APPNOTE.TXT 6.3.10), read from the front: each member has a header of its own, and what stands between members (the
 //! directory at the end, signatures, what a directory no longer lists) is told too.
 
-use super::{HEADER, Sink, pass_over};
+use super::{HEADER, REST, Sink, after, pass_over};
 use crate::layer::compression::Compression;
 use crate::layer::decoder::Decoder;
 use crate::layer::input::Input;
@@ -119,14 +119,12 @@ fn content(input: &mut Input<&mut dyn Read>, member: &Member, sink: &mut dyn Sin
     };
     let mut stored = input.take(stored);
     if member.method == 8 && !member.encrypted {
-        let mut decoder = Noticing { inner: DeflateDecoder::new(&mut stored), failed: false };
-        sink.member(&member.name, member.size, &mut decoder)?;
-        if decoder.failed {
-            sink.beside(super::REST, &mut stored)?;
-        }
+        sink.member(&member.name, member.size, &mut DeflateDecoder::new(&mut stored))?;
     } else {
         unpack(member, &mut stored, sink)?;
     }
+    // What stands behind the compressed data, or cannot be decoded.
+    sink.beside(REST, &mut stored)?;
     pass_over(&mut stored)
 }
 
@@ -142,7 +140,9 @@ fn unpack(member: &Member, stored: &mut dyn Read, sink: &mut dyn Sink) -> io::Re
         95 => Compression::Xz,
         method => return sink.sealed(&member.name, method_name(method).unwrap_or_default(), stored),
     };
-    sink.member(&member.name, member.size, &mut Decoder::new(stored, compression))
+    let mut decoder = Decoder::new(stored, compression);
+    sink.member(&member.name, member.size, &mut decoder)?;
+    after(decoder, sink)
 }
 
 /// Bytes up to a signature: `PK`, and two bytes that end it.
@@ -164,18 +164,6 @@ impl<R: Read> Read for Until<'_, R> {
         buf[..n].copy_from_slice(&ahead[..n]);
         self.input.consume(n);
         Ok(n)
-    }
-}
-
-/// Knows whether its reader failed.
-struct Noticing<R> {
-    inner: R,
-    failed: bool,
-}
-
-impl<R: Read> Read for Noticing<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buf).inspect_err(|_| self.failed = true)
     }
 }
 
@@ -241,6 +229,17 @@ mod tests {
         ];
         let wanted = told(&[("broken", "<broken>"), ("locked encrypted", "cipher"), ("fine", "text")]);
         assert_eq!(members(Format::Zip, &zip.concat()), wanted);
+    }
+
+    #[test]
+    fn what_stands_behind_compressed_data_within_its_size_is_told() {
+        let zstd = zstd::encode_all(&b"in zstd"[..], 1).expect("memory");
+        for (method, packed) in [(8, deflated("deflated")), (93, zstd), (93, Vec::new())] {
+            let zip = local("a", method, 0, &[&packed[..], b" secret"].concat(), 8, true);
+            let mut told = super::super::tests::Told::default();
+            walk(&mut &zip[..], &mut told).expect("memory");
+            assert!(told.0.iter().any(|(name, text)| name == REST && text == b" secret"), "{method} {:?}", told.0);
+        }
     }
 
     #[test]

@@ -11,12 +11,12 @@ mod sparse;
 mod tail;
 
 use crate::error::{Code, Problem, Problems};
-use fields::{Record, decimal, libarchive_xattr, number, padding, pax_records, residue, until_nul, ustar_name};
+use fields::{Record, decimal, libarchive_xattr, number, padding, pax_records, residue, ustar_name};
 use input::Input;
 use sparse::{Fragments, Run, Sparse};
 use std::io::{self, Read};
 
-pub use fields::checksum_holds;
+pub use fields::{checksum_holds, until_nul};
 pub use header::{Header, Kind};
 pub use input::{Skip, Streamed};
 pub use tail::Tail;
