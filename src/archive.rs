@@ -122,12 +122,11 @@ const MAX_LINKS: usize = 10;
 
 impl Archive {
     /// Puts an archive together.
-    pub fn new(members: LayerScan, mut blobs: Vec<Blob>, problems: Vec<Problem>, omissions: Omissions) -> Archive {
+    pub fn new(mut members: LayerScan, mut blobs: Vec<Blob>, problems: Vec<Problem>, omissions: Omissions) -> Archive {
         blobs.sort_by_key(|blob| blob.member);
         let mut by_digest: Vec<u32> = (0..blobs.len() as u32).collect();
         by_digest.sort_by(|a, b| blobs[*a as usize].stored.cmp(&blobs[*b as usize].stored).then(a.cmp(b)));
-        let mut packages = Packages::default();
-        packages.merge(&members.packages);
+        let mut packages = std::mem::take(&mut members.packages);
         for blob in &mut blobs {
             if let Content::Layer(layer) = &mut blob.content {
                 packages.merge(&std::mem::take(&mut layer.scan.packages));

@@ -1,7 +1,7 @@
 //! Rules that are run over a whole text: because of its path, or imported ones, because one of their keywords stands in it.
 //!
-//! The latter is what the tools do that they were written for. Their regexes may have no longest match. So that time stays linear, each search sees a bounded part of the text, and a smaller one
-//! where there are very many matches.
+//! The latter is what the tools do that they were written for. Their regexes may have no longest match. So that time stays linear, each
+//! search sees a bounded part of the text, and a smaller one where there are very many matches.
 
 use super::watch::Watch;
 use super::{Candidate, Detector, Text};

@@ -10,6 +10,7 @@ mod record;
 
 use crate::digest::FileDigests;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The most files that the lists of one layer may name: a Debian with everything in it has 400,000.
 const MOST: usize = 2_000_000;
@@ -68,13 +69,9 @@ impl Packages {
 
     /// Adds what other lists say.
     pub fn merge(&mut self, other: &Packages) {
-        for (digest, name) in &other.contents {
-            if self.contents.len() < MOST && !self.contents.contains_key(digest) {
-                let name = other.names[*name as usize].clone();
-                let index = self.index(name);
-                self.contents.insert(*digest, index);
-            }
-        }
+        let offset = self.names.len() as u32;
+        self.names.extend(other.names.iter().cloned());
+        other.contents.iter().for_each(|(digest, name)| self.insert(*digest, offset + name));
     }
 
     /// The package that has a file with these digests: `python3.11 (dpkg)`.
@@ -83,16 +80,14 @@ impl Packages {
         Some(&self.names[*owner as usize])
     }
 
-    /// Whether no list said anything.
-    pub fn is_empty(&self) -> bool {
-        self.contents.is_empty()
-    }
-
-    fn index(&mut self, name: Box<str>) -> u32 {
-        if self.names.last() != Some(&name) {
-            self.names.push(name);
+    /// Of several packages with the same content, the first by name, whatever the order in which they come.
+    fn insert(&mut self, digest: [u8; 16], name: u32) {
+        let full = self.contents.len() >= MOST;
+        match self.contents.entry(digest) {
+            Entry::Occupied(mut owner) if self.names[name as usize] < self.names[*owner.get() as usize] => drop(owner.insert(name)),
+            Entry::Vacant(free) if !full => drop(free.insert(name)),
+            _ => {}
         }
-        (self.names.len() - 1) as u32
     }
 
     /// Adds the contents of one package. A name with unusual characters is hostile, or none.
@@ -101,12 +96,9 @@ impl Packages {
         if package.is_empty() || package.len() > LONGEST_NAME || !package.bytes().all(usual) {
             return;
         }
-        let index = self.index(format!("{package} ({manager})").into());
-        for digest in digests {
-            if self.contents.len() < MOST {
-                self.contents.entry(digest).or_insert(index);
-            }
-        }
+        let name = self.names.len() as u32;
+        self.names.push(format!("{package} ({manager})").into());
+        digests.into_iter().for_each(|digest| self.insert(digest, name));
     }
 }
 
@@ -151,6 +143,10 @@ mod tests {
         all.merge(&one);
         let digests = FileDigests { md5: [0; 16], sha1: [2; 16], sha256: [0; 16] };
         assert_eq!(all.owner(&digests), Some("b (x)"));
+        one.add("a", "y", [[2; 16]]);
+        all.merge(&one);
+        assert_eq!((one.owner(&digests), all.owner(&digests)), (Some("a (y)"), Some("a (y)")));
+        one.add("b", "x", [[2; 16]]);
         one.add("a\u{1b}[31m", "x", [[3; 16]]);
         assert_eq!(one.owner(&FileDigests { md5: [3; 16], sha1: [0; 16], ..digests }), None);
     }

@@ -4,6 +4,7 @@ use crate::digest::{hex, unhex};
 use crate::nested::git::{Id, Kind, entries, tree_of};
 use crate::text::exact;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The most entries of trees that are kept of one layer.
 const MOST: usize = 500_000;
@@ -15,9 +16,9 @@ const DIGITS: usize = 12;
 /// What is known of the history of repositories.
 #[derive(Default)]
 pub struct History {
-    /// Of a blob or tree, the tree that it is in (the last that came by: packs have the newest first) and its name there.
+    /// Of a blob or tree, a tree that it is in and its name there: the first by name, whatever the order in which they came by.
     within: HashMap<Id, (Id, Box<[u8]>)>,
-    /// Of a tree, the commit whose root it is.
+    /// Of a tree, a commit whose root it is: the first by name.
     roots: HashMap<Id, Id>,
 }
 
@@ -25,13 +26,9 @@ impl History {
     /// Takes note of a commit or tree.
     pub fn add(&mut self, kind: Kind, id: Id, content: &[u8]) {
         match kind {
-            Kind::Commit => self.roots.extend(tree_of(content).map(|tree| (tree, id))),
+            Kind::Commit => tree_of(content).into_iter().for_each(|tree| self.root(tree, id)),
             Kind::Tree => {
-                for (name, child) in entries(content) {
-                    if self.within.len() < MOST || self.within.contains_key(&child) {
-                        self.within.insert(child, (id, name.into()));
-                    }
-                }
+                entries(content).for_each(|(name, child)| self.child(child, (id, name.into())));
             }
             Kind::Blob | Kind::Tag => {}
         }
@@ -39,8 +36,21 @@ impl History {
 
     /// Adds what another walk came by.
     pub fn merge(&mut self, other: History) {
-        self.within.extend(other.within.into_iter().take(MOST.saturating_sub(self.within.len())));
-        self.roots.extend(other.roots);
+        other.within.into_iter().for_each(|(child, place)| self.child(child, place));
+        other.roots.into_iter().for_each(|(tree, commit)| self.root(tree, commit));
+    }
+
+    fn root(&mut self, tree: Id, commit: Id) {
+        self.roots.entry(tree).and_modify(|known| *known = commit.min(*known)).or_insert(commit);
+    }
+
+    fn child(&mut self, child: Id, place: (Id, Box<[u8]>)) {
+        let full = self.within.len() >= MOST;
+        match self.within.entry(child) {
+            Entry::Occupied(mut known) if place < *known.get() => drop(known.insert(place)),
+            Entry::Vacant(free) if !full => drop(free.insert(place)),
+            _ => {}
+        }
     }
 
     /// Where a blob stood, as git takes it: the beginning of a commit's name, a colon, and a path.
@@ -72,6 +82,13 @@ mod tests {
         history.add(Kind::Commit, [1; 20], format!("tree {}\n", "02".repeat(20)).as_bytes());
         assert_eq!(history.place("04".repeat(20).as_bytes()).as_deref(), Some(&b"010101010101:config/.env"[..]));
         assert_eq!(history.place("05".repeat(20).as_bytes()), None);
+        // Another tree with the same blob, in whatever order.
+        let other = |history: &mut History| history.add(Kind::Tree, [9; 20], &[&b"100644 z\0"[..], &[4; 20]].concat());
+        let mut reversed = History::default();
+        other(&mut reversed);
+        reversed.add(Kind::Tree, [3; 20], &[&b"100644 .env\0"[..], &[4; 20]].concat());
+        other(&mut history);
+        assert_eq!(history.within[&[4; 20]], reversed.within[&[4; 20]]);
         // A tree within itself.
         history.add(Kind::Tree, [6; 20], &[&b"40000 x\0"[..], &[6; 20]].concat());
         assert_eq!(history.place("06".repeat(20).as_bytes()), None);
