@@ -11,6 +11,7 @@ use crate::layer::compression::unpacked_name;
 use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
+use crate::rules::Confidence;
 use crate::text::{cut, exact};
 use std::collections::HashSet;
 use std::io::{self, BufReader, Cursor, Read};
@@ -305,7 +306,9 @@ fn in_repositories(hits: &mut Vec<FileHit>, history: &History) {
         let Place::Inner(way) = &hit.place else { return true };
         let Some((at, place)) = way.iter().enumerate().find_map(|(at, step)| Some((at, history.place(step)?))) else { return true };
         let path: Box<[u8]> = place.splitn(2, |b| *b == b':').nth(1).unwrap_or_default().into();
-        let new = told.insert((hit.entry, hit.found.rule, hit.found.secret.clone(), path));
+        // A hint hides nothing that is sure, and what a comment allows nothing that none does.
+        let kind = (hit.found.confidence == Confidence::Low, hit.found.is_allowed());
+        let new = told.insert((hit.entry, hit.found.rule, hit.found.secret.clone(), path, kind));
         hit.place = Place::Inner(way.iter().enumerate().map(|(n, step)| if n == at { place.clone() } else { step.clone() }).collect());
         new
     });

@@ -139,3 +139,34 @@ fn what_a_repository_remembers_is_found_with_commit_and_path() {
     let (_, report) = report(&image, &[]);
     assert_eq!(found(&report), [(secret, json!([place]))]);
 }
+
+/// A pack of whole objects: kinds as packs number them, and contents.
+fn git_pack(objects: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut pack = [&b"PACK\0\0\0\x02"[..], &(objects.len() as u32).to_be_bytes()].concat();
+    for (kind, content) in objects {
+        assert!(content.len() < 2048);
+        pack.extend([0x80 | kind << 4 | content.len() as u8 & 15, (content.len() >> 4) as u8]);
+        let mut zlib = flate2::write::ZlibEncoder::new(&mut pack, flate2::Compression::default());
+        std::io::Write::write_all(&mut zlib, content).expect("memory");
+        zlib.finish().expect("memory");
+    }
+    pack.extend([0; 20]);
+    pack
+}
+
+#[test]
+fn of_the_versions_of_a_file_in_a_pack_none_hides_a_surer_one() {
+    let secret = token("versions");
+    let mut objects = Vec::new();
+    for (message, comment) in [("one", " # pentimento:allow"), ("two", ""), ("three", " # the same")] {
+        let blob = format!("TOKEN={secret}{comment}\n").into_bytes();
+        let tree = [b"100644 .env\0", &loose("blob", &blob).1[..]].concat();
+        let root = pentimento::digest::hex(&loose("tree", &tree).1);
+        objects.extend([(3, blob), (2, tree), (1, format!("tree {root}\n\n{message}\n").into_bytes())]);
+    }
+    let image = TestImage::new().layer([put("srv/.git/objects/pack/a.pack", git_pack(&objects))]);
+    let (code, report) = report(&image, &[]);
+    assert_eq!((code, found(&report).len(), &report["suppressed"][0]["count"]), (1, 1, &json!(1)));
+    let inner = report["findings"][0]["location"]["inner"][0].as_str().unwrap_or_default();
+    assert!(inner.ends_with(":.env") && inner.len() == 17, "{inner}");
+}
