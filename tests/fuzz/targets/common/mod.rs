@@ -25,7 +25,14 @@ pub fn report(source: Source) -> Result<Report, Error> {
     let mut images = image::images(&archive, &Selection { platform: None, limits });
     let findings = finding::assemble(&archive, &mut images, &DETECTOR, &limits, &Progress::default());
     let scanned = Scanned { target: "fuzz".to_owned(), archive, images, findings };
-    let view = View { min_confidence: Confidence::Low, show_secrets: false, show_allowed: false, fail_on: FailOn::Any, allow_missing_layers: false };
+    let view = View {
+        min_confidence: Confidence::Low,
+        show_secrets: false,
+        show_allowed: false,
+        include_public: true,
+        fail_on: FailOn::Any,
+        allow_missing_layers: false,
+    };
     let (report, _) = report::build(&[scanned], &[], DETECTOR.rules(), view).expect("a report");
     Ok(report)
 }
