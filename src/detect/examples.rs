@@ -21,7 +21,7 @@ fn rule_examples(detector: &Detector, index: usize, rule: &Rule, failures: &mut 
     let secret = sample::of_rule(rule)?.unwrap_or_default();
     for (number, example) in rule.matches.iter().enumerate() {
         let text = sample::fill(rule, example.text(), &secret, &format!("{} match {number}", rule.id))?;
-        let found = run(detector, rule, example, &text);
+        let found = run(detector, rule, example, text.clone())?;
         let own = found.iter().find(|m| m.rule == index);
         let problem = match own {
             None => match found.iter().map(|m| &detector.rules().rules()[m.rule].id[..]).next() {
@@ -35,16 +35,20 @@ fn rule_examples(detector: &Detector, index: usize, rule: &Rule, failures: &mut 
     }
     for (number, example) in rule.reject.iter().enumerate() {
         let text = sample::fill(rule, example.text(), &secret, &format!("{} reject {number}", rule.id))?;
-        if run(detector, rule, example, &text).iter().any(|m| m.rule == index) {
+        if run(detector, rule, example, text)?.iter().any(|m| m.rule == index) {
             failures.push(format!("{}: {}: reject {:?} is found", rule.file, rule.id, example.text()));
         }
     }
     Ok(())
 }
 
-fn run(detector: &Detector, rule: &Rule, example: &Example, text: &str) -> Vec<Match> {
-    let medium = if matches!(rule.reach, Reach::Names { metadata: true, .. }) { Medium::Metadata } else { Medium::Text };
-    detector.scan(&Text::whole(text.as_bytes(), example.path().as_bytes(), medium))
+fn run(detector: &Detector, rule: &Rule, example: &Example, text: String) -> Result<Vec<Match>, String> {
+    let medium = match (&rule.reach, example) {
+        (Reach::Names { metadata: true, .. }, _) => Medium::Metadata,
+        (_, Example::Bytes { .. }) => Medium::Binary,
+        _ => Medium::Text,
+    };
+    Ok(detector.scan(&Text::whole(&example.content(text)?, example.path().as_bytes(), medium)))
 }
 
 fn overlaps(found: &Match, text: &str, secret: &str) -> bool {

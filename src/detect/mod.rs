@@ -427,7 +427,9 @@ impl Detector {
         if value::names_a_file(text.bytes, secret.end) {
             return Err(Refusal::File);
         }
-        if placeholder::is_reference(value) {
+        // A file that is a secret as a whole, and no text, refers to nothing.
+        let is_bytes = text.medium == Medium::Binary && matches!(rule.reach, Reach::Files { .. });
+        if !is_bytes && placeholder::is_reference(value) {
             return Err(Refusal::Reference);
         }
         if self.excepted(text, index, whole, &secret) {

@@ -2,6 +2,7 @@
 
 mod files;
 mod known;
+mod opened;
 
 use crate::archive::{Archive, Content};
 use crate::detect::{Details, Detector, Match, Medium, Reason, Text};
@@ -158,6 +159,7 @@ pub fn assemble(archive: &Archive, images: &mut Images, detector: &Detector, lim
         let values = KnownValues::of(&findings[from..]);
         let texts = metadata::of_image(archive, image, &mut told);
         findings.extend(in_texts(texts, Some(index), detector, &mut Seen::default(), &values));
+        opened::open(&mut findings[from..], rules);
         if findings.len() >= MOST {
             let message = format!("more than {MOST} findings: those of this image and the next are left out from there on");
             image.problems.push((None, Problem::new(Code::LimitReached, message)));

@@ -44,6 +44,8 @@ pub struct Rule {
     pub check: Option<Check>,
     /// Its name (RULES.md).
     pub check_name: Option<String>,
+    /// Ids of rules: where an image has a secret of each, these open what this rule finds.
+    pub opened_by: Vec<String>,
     /// The forms that the regex was made from, if it was.
     pub forms: Vec<String>,
     /// The match may not continue a longer word.
@@ -334,6 +336,7 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
         document,
         check,
         check_name: spec.check.map(Spanned::into_inner),
+        opened_by: spec.opened_by,
         forms: spec.form.into_iter().map(Spanned::into_inner).collect(),
         boundary: spec.boundary,
         imported: false,

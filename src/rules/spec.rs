@@ -1,5 +1,6 @@
 //! A rule file as it is written.
 
+use super::check;
 use super::exception::ExceptionSpec;
 use super::pair::PairSpec;
 use super::service::ServiceSpec;
@@ -63,6 +64,9 @@ pub struct RuleSpec {
     #[serde(default)]
     pub value: ValueSpec,
     pub check: Option<Spanned<String>>,
+    /// Ids of rules whose secrets, all together, open this one.
+    #[serde(default)]
+    pub opened_by: Vec<String>,
     /// A regex for the file's path.
     pub path: Option<Spanned<String>>,
     #[serde(default)]
@@ -119,6 +123,7 @@ impl Default for RuleSpec {
             boundary: yes(),
             value: ValueSpec::default(),
             check: None,
+            opened_by: Vec::new(),
             path: None,
             allow: Vec::new(),
             keywords: None,
@@ -174,6 +179,13 @@ pub enum Example {
         /// The content.
         text: String,
     },
+    /// A file that is no text.
+    Bytes {
+        /// The path within a layer.
+        path: String,
+        /// The base64 of the content.
+        base64: String,
+    },
 }
 
 impl Example {
@@ -181,14 +193,22 @@ impl Example {
     pub fn path(&self) -> &str {
         match self {
             Example::Text(_) => "",
-            Example::File { path, .. } => path,
+            Example::File { path, .. } | Example::Bytes { path, .. } => path,
         }
     }
 
     /// The text, a template.
     pub fn text(&self) -> &str {
         match self {
-            Example::Text(text) | Example::File { text, .. } => text,
+            Example::Text(text) | Example::File { text, .. } | Example::Bytes { base64: text, .. } => text,
+        }
+    }
+
+    /// The content, given the filled template. An error is a sentence.
+    pub fn content(&self, filled: String) -> Result<Vec<u8>, String> {
+        match self {
+            Example::Bytes { .. } => check::decode_base64(filled.as_bytes()).ok_or_else(|| "its base64 does not decode".to_owned()),
+            _ => Ok(filled.into_bytes()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod layouts;
 mod matrix;
 mod memory;
 mod nested;
+mod opened;
 mod origin;
 mod pairs;
 mod properties;

@@ -100,3 +100,36 @@ fn pairs_name_rules_that_are_there() {
         }
     }
 }
+
+#[test]
+fn ids_of_other_services_are_parts_too() {
+    let hex = |seed: &str, length: usize| blake3::hash(seed.as_bytes()).to_hex()[..length].to_owned();
+    let account = format!("AC{}", hex("account", 32));
+    let client = format!("{}-{}.apps.googleusercontent.com", "123456789012", made("client", 32).to_lowercase());
+    let alibaba = format!("LTAI{}", made("alibaba", 20));
+    for (path, text, secret, name, expected) in [
+        ("srv/.env", format!("TWILIO_ACCOUNT_SID={account}\nTWILIO_AUTH_TOKEN={}\n", hex("t", 32)), hex("t", 32), "account_sid", &account),
+        (
+            "srv/client.json",
+            format!("{{\"installed\":{{\"client_id\":\"{client}\",\"client_secret\":\"GOCSPX-{}\"}}}}", made("g", 28)),
+            format!("GOCSPX-{}", made("g", 28)),
+            "client_id",
+            &client,
+        ),
+        (
+            "srv/.env",
+            format!("ALIBABA_CLOUD_ACCESS_KEY_ID={alibaba}\nALIBABA_CLOUD_ACCESS_KEY_SECRET={}\n", made("a", 30)),
+            made("a", 30),
+            "access_key_id",
+            &alibaba,
+        ),
+    ] {
+        let found = findings(path, &text);
+        let own = found.iter().find(|f| f["secret"]["value"] == *secret).unwrap_or_else(|| panic!("{text}: {found:#?}"));
+        assert_eq!(part(own, name), Some(&expected[..]), "{own:#?}");
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    let settings = format!("<server>\n<id>releases</id>\n<username>ci</username>\n<password>{}</password>\n</server>", made("m", 20));
+    let found = findings("root/.m2/settings.xml", &settings);
+    assert_eq!((&found[0]["facts"]["id"], &found[0]["facts"]["user"]), (&"releases".into(), &"ci".into()), "{found:#?}");
+}

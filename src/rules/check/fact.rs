@@ -40,6 +40,8 @@ pub enum FactName {
     Key,
     /// The Kubernetes namespace of the account.
     Namespace,
+    /// The rules whose secrets, in the same image, open it.
+    OpenedBy,
     /// The organization it belongs to.
     Organization,
     /// The port of the host.
@@ -61,7 +63,7 @@ const MOST_BYTES: usize = 124;
 
 impl FactName {
     /// All of them.
-    pub const ALL: [FactName; 20] = [
+    pub const ALL: [FactName; 21] = [
         FactName::Account,
         FactName::Algorithm,
         FactName::Audience,
@@ -75,6 +77,7 @@ impl FactName {
         FactName::Issuer,
         FactName::Key,
         FactName::Namespace,
+        FactName::OpenedBy,
         FactName::Organization,
         FactName::Port,
         FactName::Project,
@@ -105,6 +108,7 @@ impl FactName {
             FactName::Issuer => "issuer",
             FactName::Key => "key",
             FactName::Namespace => "namespace",
+            FactName::OpenedBy => "opened_by",
             FactName::Organization => "organization",
             FactName::Port => "port",
             FactName::Project => "project",

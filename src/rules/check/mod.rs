@@ -14,6 +14,7 @@ mod gcp;
 mod gitlab;
 mod json;
 mod jwt;
+mod keystore;
 mod macaroon;
 mod marks;
 mod marvin;
@@ -64,6 +65,8 @@ pub enum Check {
     AwsBedrock,
     /// A key of Azure.
     Azure(azure::Kind),
+    /// A keystore with a private key.
+    Keystore,
     /// A WireGuard key.
     WireGuard,
     /// The hash of a password.
@@ -94,6 +97,7 @@ impl Check {
             "gcp-service-account" => Check::GcpServiceAccount,
             "aws-key-id" => Check::AwsKeyId,
             "aws-bedrock" => Check::AwsBedrock,
+            "keystore" => Check::Keystore,
             "wireguard" => Check::WireGuard,
             "password-hash" => Check::PasswordHash,
             _ => return azure::Kind::parse(name).map(Check::Azure).or_else(|| marks::Mark::parse(name).map(Check::Mark)),
@@ -116,6 +120,7 @@ impl Check {
             Check::AwsKeyId => aws::key_id(value),
             Check::AwsBedrock => aws::bedrock(value),
             Check::Azure(kind) => kind.check(value, around),
+            Check::Keystore => keystore::check(value),
             Check::WireGuard => wireguard::check(value),
             Check::PasswordHash => password_hash::check(value),
             Check::Mark(mark) => mark.check(value),
@@ -141,7 +146,7 @@ fn last_word<'a>(text: &'a str, also: &str) -> &'a str {
 }
 
 /// Base64 of the standard alphabet, padded or not.
-fn decode_base64(value: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(value: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(value).or_else(|_| STANDARD_NO_PAD.decode(value)).ok()
 }
 
@@ -209,6 +214,7 @@ mod tests {
             "azure-devops",
             "azure-sas",
             "vault",
+            "keystore",
             "wireguard",
             "password-hash",
             "openai",
