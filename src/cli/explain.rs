@@ -49,7 +49,7 @@ pub struct Args {
 
 /// Explains, and returns the exit code.
 pub fn run(args: &Args) -> Result<()> {
-    let detector = Detector::new(super::rules::rule_set(&args.rules, &args.disable)?)?;
+    let detector = Detector::exhaustive(super::rules::rule_set(&args.rules, &args.disable)?)?;
     let file = args.text == "-" || Path::new(&args.text).is_file();
     let bytes = if file { read(&args.text)? } else { args.text.clone().into_bytes() };
     let own = if file && args.text != "-" { args.text.as_str() } else { "" };

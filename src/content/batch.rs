@@ -57,13 +57,9 @@ impl Batch {
     pub fn search(&self, detector: &Detector) -> Found {
         let mut all = Found::default();
         for piece in &self.pieces {
-            let text = Text {
-                bytes: &self.bytes[piece.window.clone()],
-                own: piece.own.start - piece.window.start..piece.own.end - piece.window.start,
-                path: &self.names[piece.name.clone()],
-                whole: piece.whole,
-                medium: piece.medium,
-            };
+            let (bytes, path) = (&self.bytes[piece.window.clone()], &self.names[piece.name.clone()]);
+            let own = piece.own.start - piece.window.start..piece.own.end - piece.window.start;
+            let text = if piece.whole { Text::whole(bytes, path, piece.medium) } else { Text::part(bytes, own, path, piece.medium) };
             let matches = detector.scan(&text);
             if piece.whole && piece.place == Place::Content && !matches.is_empty() {
                 all.digests.push((piece.entry, FileDigests::of(text.bytes)));

@@ -3,6 +3,7 @@
 //! A name that says "password" is no proof: the value decides. It is read as the syntax around it says where it ends, and then
 //! judged: a reference, a type, a path, a sentence is no secret.
 
+use super::place::Place;
 use super::{Medium, entropy, placeholder, value};
 use crate::rules::Confidence;
 use std::ops::Range;
@@ -53,19 +54,19 @@ pub fn name_around(bytes: &[u8], word: Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// Where an assignment in a file of this path stands.
-pub fn place(path: &[u8]) -> Place {
-    const PROGRAMS: &[&str] = &[
-        "py", "pyi", "js", "mjs", "cjs", "ts", "mts", "tsx", "jsx", "go", "java", "kt", "rb", "php", "c", "h", "cc", "cpp", "hpp", "rs",
-        "cs", "swift", "scala", "pl", "pm", "lua", "map", "coffee", "vue", "el", "m", "sql", "tcl",
-    ];
-    const DOCUMENTS: &[&str] = &["md", "markdown", "mdx", "rst", "adoc", "html", "htm", "pod", "tex", "texi", "ipynb"];
-    let ending = path.rsplit(|b| *b == b'.').next().unwrap_or_default();
-    let is = |list: &[&str]| list.iter().any(|e| e.as_bytes().eq_ignore_ascii_case(ending));
-    match () {
-        () if is(PROGRAMS) => Place::Program,
-        () if is(DOCUMENTS) => Place::Document,
-        () => Place::Settings,
+/// False if nothing can be assigned to the name at `name`: [`value_after`] would find nothing either.
+pub fn is_assigned(bytes: &[u8], name: &Range<usize>) -> bool {
+    let mut cursor = Cursor { bytes, at: name.end };
+    let quoted = cursor.skip_quote();
+    cursor.skip_while(b"])", 2);
+    cursor.skip_while(b" \t", 64);
+    match (bytes[..name.start].last(), cursor.peek()) {
+        (Some(b'<' | b'-'), _) => true,
+        (_, Some(b'=' | b':' | b'?' | b'+' | b'-' | b'!')) => true,
+        (_, Some(b',' | b'v')) => quoted,
+        // `password "x"` at the begin of a line.
+        (_, Some(b'"' | b'\'')) => cursor.at > name.end,
+        _ => false,
     }
 }
 
@@ -397,22 +398,11 @@ fn what_else(name: &[u8], value: &[u8]) -> Option<&'static str> {
     is_address.then_some("an address")
 }
 
-/// Where an assignment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The text of a program: a value without quotes is an expression.
-    Program,
-    /// A text for people.
-    Document,
-    /// Anything else, settings mostly.
-    Settings,
-}
-
 /// Why a value whose name is `name` may be made up, or good for little.
 pub fn doubt_of_name(name: &[u8]) -> Option<&'static str> {
     const INVENTED: &[&str] = &["fake", "dummy", "mock", "mocked", "example", "sample", "invalid", "wrong", "bad", "bogus", "incorrect"];
     const PAGES: &[&str] = &["next", "page", "pagination", "continuation"];
-    let words = super::prefilter::words(name);
+    let words = super::names::words(name);
     let holds = |list: &[&str]| words.iter().any(|word| list.contains(&&word[..]));
     let unlike = words.windows(2).any(|pair| pair[0] == "non" && pair[1] == "matching");
     if holds(INVENTED) || unlike {
@@ -570,8 +560,6 @@ mod tests {
 
     #[test]
     fn in_code_a_value_has_quotes() {
-        let places = [&b"app/settings.py"[..], b"app/README.md", b"app/.env"].map(place);
-        assert_eq!(places, [Place::Program, Place::Document, Place::Settings]);
         let code = |text: &str| value_after(text.as_bytes(), 0..8, Medium::Text, Place::Program).is_some();
         assert!(code("password = 'aB3!xY9q'"));
         assert!(!code("password = default_password2"));

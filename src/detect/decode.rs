@@ -4,6 +4,7 @@
 //! kind of coding, and the texts that it gives are together no longer than what they were decoded from.
 
 use crate::rules::check::decode_lenient;
+use crate::rules::guarantee::is_packed;
 use crate::text::percent_decode;
 use std::ops::Range;
 
@@ -93,10 +94,11 @@ const LEAST_BASE64: usize = 20;
 const LEAST_HEX: usize = 32;
 const LEAST_UTF16: usize = 8;
 
-/// All texts that are encoded in `bytes`, by their begin. With `binary`, strings of two bytes a character are among them.
-pub fn parts(bytes: &[u8], binary: bool) -> Vec<Decoded> {
+/// All texts that are encoded in `bytes`, by their begin; `runs` are its long runs of packed bytes, in order. With `binary`, strings of two
+/// bytes a character are among them.
+pub fn parts(bytes: &[u8], runs: &[Range<usize>], binary: bool) -> Vec<Decoded> {
     let mut parts = Vec::new();
-    packed(bytes, &mut parts);
+    packed(bytes, runs, &mut parts);
     percent(bytes, &mut parts);
     if binary {
         wide(bytes, &mut parts);
@@ -105,41 +107,12 @@ pub fn parts(bytes: &[u8], binary: bool) -> Vec<Decoded> {
     parts
 }
 
-/// Which bytes base64 is made of: 1 for both alphabets and hexadecimal digits, 0 for none.
-const fn table() -> [bool; 256] {
-    let mut is = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        is[byte] = b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
-        byte += 1;
-    }
-    is
-}
-
-static BASE64: [bool; 256] = table();
-
-fn in_base64(byte: &u8) -> bool {
-    BASE64[usize::from(*byte)]
-}
-
 /// Runs of base64 or hexadecimal digits.
-fn packed(bytes: &[u8], parts: &mut Vec<Decoded>) {
-    let mut at = 0;
-    while at < bytes.len() {
-        // A run of the least length covers one of these places: only they are looked at first.
-        let probe = at + LEAST_BASE64 - 1;
-        match bytes.get(probe) {
-            None => return,
-            Some(byte) if !in_base64(byte) => at = probe + 1,
-            Some(_) => {
-                let start = probe - bytes[at..probe].iter().rev().take_while(|b| in_base64(b)).count();
-                let end = probe + bytes[probe..].iter().take_while(|b| in_base64(b)).count();
-                at = end;
-                if end - start >= LEAST_BASE64 {
-                    at = one_run(bytes, start..end, parts);
-                }
-            }
+fn packed(bytes: &[u8], runs: &[Range<usize>], parts: &mut Vec<Decoded>) {
+    let mut done = 0;
+    for run in runs.iter().filter(|run| run.len() >= LEAST_BASE64) {
+        if run.start >= done {
+            done = one_run(bytes, run.clone(), parts);
         }
     }
 }
@@ -153,7 +126,7 @@ fn one_run(bytes: &[u8], line: Range<usize>, parts: &mut Vec<Decoded>) -> usize 
         }
         return line.end;
     }
-    // What is no text shows in its first bytes, mostly.
+    // What is no text shows in its first bytes, mostly in the first three.
     if !(0..4).any(|skip| starts_readable(&run[skip..])) {
         return line.end;
     }
@@ -190,7 +163,7 @@ fn lines(bytes: &[u8], line: Range<usize>) -> (Vec<u8>, usize, usize) {
         if gap == 0 || !bytes[end..end + gap].contains(&b'\n') {
             break;
         }
-        let next = bytes[end + gap..].iter().take(width + 1).take_while(|b| in_base64(b)).count();
+        let next = bytes[end + gap..].iter().take(width + 1).take_while(|b| is_packed(**b)).count();
         if next == 0 || next > width || bytes.get(end + gap + next).is_some_and(|b| *b == b':') {
             break;
         }
@@ -210,9 +183,50 @@ fn unbase64(text: &[u8]) -> Option<Vec<u8>> {
 
 fn starts_readable(run: &[u8]) -> bool {
     let start = &run[..run.len().min(24) / 4 * 4];
+    if is_noise(start) {
+        return false;
+    }
     let head = decode_lenient(start).unwrap_or_default();
     is_readable(&head) || wide_units(&head, 0, Coding::Utf16Le) * 2 >= head.len().max(8) - 2
 }
+
+/// True if the base64 in `start` surely decodes to no text: not even its first bytes can be.
+fn is_noise(start: &[u8]) -> bool {
+    let (mut odd, mut after) = (0, 0);
+    for four in start.chunks_exact(4) {
+        let bits = four.iter().fold(0u32, |bits, byte| bits << 6 | u32::from(SIX_BITS[usize::from(*byte)]));
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        if after == 0 && matches!(bytes[1], 0..=5 | 0x20) {
+            // Perhaps two bytes a character.
+            return false;
+        }
+        for byte in bytes {
+            // Beyond ASCII there may be UTF-8: what continues a character stands behind another such byte.
+            let stray = matches!(byte, 0x80..=0xbf) && after < 0x80
+                || matches!(byte, 0xc0 | 0xc1 | 0xf5..)
+                || matches!(after, 0xc2..=0xf4) && !matches!(byte, 0x80..=0xbf);
+            odd += u32::from(stray || byte < 0x80 && !is_plain(byte));
+            after = byte.max(1);
+        }
+        if odd > 1 {
+            return true;
+        }
+    }
+    false
+}
+
+/// What a character of base64 stands for, of either alphabet.
+const SIX_BITS: [u8; 256] = {
+    let mut bits = [0; 256];
+    let mut at = 0;
+    while at < 64 {
+        bits[b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[at] as usize] = at as u8;
+        at += 1;
+    }
+    bits[b'-' as usize] = 62;
+    bits[b'_' as usize] = 63;
+    bits
+};
 
 fn unhex(run: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: u8| (b as char).to_digit(16);
@@ -267,25 +281,42 @@ fn escaped(word: &[u8], count: usize) -> usize {
     (0..count).fold(0, |at, _| at + if word.get(at..).is_some_and(is_escape) { 3 } else { 1 })
 }
 
-/// Strings of two bytes a character: all of one kind that stand near each other are one text, line by line.
+/// Strings of two bytes a character: all of one kind that stand near each other are one text, line by line. They are long enough to fill
+/// eight bytes at a place that can be divided by eight: only these are looked at first.
 fn wide(bytes: &[u8], parts: &mut Vec<Decoded>) {
-    let mut at = 0;
-    while let Some(zero) = memchr::memchr(0, &bytes[at..]).map(|offset| at + offset) {
+    let (mut done, mut word) = (0, 0);
+    while let Some(eight) = bytes.get(word..).and_then(|rest| rest.first_chunk()) {
+        word += 8;
+        if !alternates(*eight) {
+            continue;
+        }
+        // Back to its begin.
+        let mut start = word - 8;
+        while start >= done + 2 && (bytes[start - 2] == 0) != (bytes[start - 1] == 0) {
+            start -= 2;
+        }
+        let zero = if bytes[start] == 0 { start } else { start + 1 };
         let (start, coding) = match zero.checked_sub(1) {
-            Some(before) if before >= at && is_plain(bytes[before]) => (before, Coding::Utf16Le),
-            _ if bytes.get(zero + 1).copied().is_some_and(is_plain) => (zero, Coding::Utf16Be),
-            _ => {
-                at = zero + 1;
-                continue;
-            }
+            Some(before) if before >= done && is_plain(bytes[before]) => (before, Coding::Utf16Le),
+            _ => (zero, Coding::Utf16Be),
         };
         let units = wide_units(bytes, start, coding);
-        at = (start + units * 2).max(zero + 1);
         if units >= LEAST_UTF16 {
             let from = start..start + units * 2;
+            done = from.end;
+            word = word.max(done.next_multiple_of(8));
             parts.push(Decoded::new(narrow(&bytes[from.clone()], coding), from, coding));
         }
     }
+}
+
+/// Every second byte is zero, and no other.
+fn alternates(eight: [u8; 8]) -> bool {
+    const EVERY_SECOND: u64 = 0x00ff_00ff_00ff_00ff;
+    let units = u64::from_le_bytes(eight);
+    let (even, odd) = (units & EVERY_SECOND, units >> 8 & EVERY_SECOND);
+    let all = |lanes: u64| (0..4).all(|lane| lanes >> (16 * lane) & 0xff != 0);
+    even == 0 && all(odd) || odd == 0 && all(even)
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -317,11 +348,18 @@ fn narrow(bytes: &[u8], coding: Coding) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::spots::Finder;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD as BASE;
 
+    fn all(bytes: &[u8], binary: bool) -> Vec<Decoded> {
+        let mut runs = Vec::new();
+        Finder::new(&[]).find(bytes, |_, _| {}, |run| runs.push(run.at));
+        parts(bytes, &runs, binary)
+    }
+
     fn texts(bytes: &[u8], binary: bool) -> Vec<(String, &'static str)> {
-        parts(bytes, binary).into_iter().map(|p| (String::from_utf8_lossy(&p.text).into_owned(), p.coding.as_str())).collect()
+        all(bytes, binary).into_iter().map(|p| (String::from_utf8_lossy(&p.text).into_owned(), p.coding.as_str())).collect()
     }
 
     #[test]
@@ -332,7 +370,7 @@ mod tests {
         let lines: Vec<&str> = whole.as_bytes().chunks(64).filter_map(|l| std::str::from_utf8(l).ok()).collect();
         let mime = format!("data: |\n    {}\nnext: 1", lines.join("\n    "));
         assert_eq!(texts(mime.as_bytes(), false), [(secret.to_owned(), "base64")]);
-        let from = parts(format!("x={whole}").as_bytes(), false)[0].from.clone();
+        let from = all(format!("x={whole}").as_bytes(), false)[0].from.clone();
         assert_eq!(from.start, 2);
     }
 
@@ -380,7 +418,7 @@ mod tests {
         let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let percent = "a=%2Fthe%20THE PIECE%2Fend%20%20".replace("THE PIECE", "THE%20PIECE");
         for bytes in [whole.clone(), lines.join("\n    "), BASE.encode(wide), percent] {
-            let part = parts(bytes.as_bytes(), false).remove(0);
+            let part = all(bytes.as_bytes(), false).remove(0);
             let at = String::from_utf8_lossy(&part.text).find("THE PIECE").expect("it is there");
             let written = bytes[part.written(bytes.as_bytes(), at..at + 9)].to_owned();
             let again = match part.coding {
@@ -395,7 +433,7 @@ mod tests {
     #[test]
     fn hostile_texts_are_passed_in_linear_time() {
         for text in ["%2".repeat(1 << 20), "%20%".repeat(1 << 19), "QUFB".repeat(1 << 19), "ab\n".repeat(1 << 19), "\0a".repeat(1 << 20)] {
-            let found = parts(text.as_bytes(), true);
+            let found = all(text.as_bytes(), true);
             assert!(found.iter().map(|p| p.text.len()).sum::<usize>() <= 2 * text.len());
         }
     }

@@ -169,7 +169,7 @@ match = ["password={password:12}"]
 
     fn codes(text: &str) -> Vec<String> {
         let rules = RuleSet::from_texts(&[("acme.toml".into(), RULES.into())]).expect("rules");
-        let detector = Detector::new(rules).expect("a detector");
+        let detector = Detector::exhaustive(rules).expect("a detector");
         let (all, left_out) = explain(&detector, &Text::whole(text.as_bytes(), b"", Medium::Text));
         assert_eq!(left_out, 0);
         let code = |candidate: &Candidate| match &candidate.outcome {
@@ -211,7 +211,7 @@ match = ["password={password:12}"]
     #[test]
     fn refusals_without_end_are_counted() {
         let rules = RuleSet::from_texts(&[("acme.toml".into(), RULES.into())]).expect("rules");
-        let detector = Detector::new(rules).expect("a detector");
+        let detector = Detector::exhaustive(rules).expect("a detector");
         let text = "acme_short ".repeat(MOST + 5);
         let (all, left_out) = explain(&detector, &Text::whole(text.as_bytes(), b"", Medium::Text));
         assert_eq!((all.len(), left_out), (MOST, 5));

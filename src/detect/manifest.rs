@@ -102,7 +102,7 @@ fn doubt(key: &[u8], text: &[u8]) -> Option<&'static str> {
         "project",
     ];
     const PUBLIC: &[&[u8]] = &[b"-----BEGIN CERTIFICATE", b"-----BEGIN PUBLIC", b"-----BEGIN TRUSTED", b"ssh-", b"ecdsa-"];
-    let last = super::prefilter::words(key).pop().unwrap_or_default();
+    let last = super::names::words(key).pop().unwrap_or_default();
     if NAMES.contains(&&last[..]) && !text.starts_with(b"-----BEGIN ") || PUBLIC.iter().any(|begin| text.starts_with(begin)) {
         return Some("it stands among secrets, and its name says that it is public");
     }

@@ -6,26 +6,36 @@
 mod allow;
 mod anywhere;
 mod assignment;
+mod blocks;
 mod decode;
 mod entropy;
 pub mod examples;
 pub mod explain;
+mod index;
+mod literals;
+mod located;
 mod manifest;
+mod names;
 mod near;
 mod nested;
 mod pairs;
+mod place;
 mod placeholder;
 mod prefilter;
 mod published;
+mod spots;
+mod stems;
 mod value;
 pub mod watch;
 mod winners;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
+use crate::rules::guarantee::{Way, has_value};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, RuleSet, Window};
 use crate::secret::Secret;
+use located::{locate, located};
 use pairs::Pairs;
-use prefilter::{Prefilter, Target};
+use prefilter::{Prefilter, Sight, Target};
 use regex_automata::{Anchored, Input};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -55,6 +65,7 @@ pub struct Text<'a> {
     pub whole: bool,
     /// What kind of text it is.
     pub medium: Medium,
+    place: place::Place,
 }
 
 /// What kind of text is searched.
@@ -71,7 +82,12 @@ pub enum Medium {
 impl<'a> Text<'a> {
     /// A whole text.
     pub fn whole(bytes: &'a [u8], path: &'a [u8], medium: Medium) -> Text<'a> {
-        Text { bytes, own: 0..bytes.len(), path, whole: true, medium }
+        Text { bytes, own: 0..bytes.len(), path, whole: true, medium, place: place::place(path) }
+    }
+
+    /// A part of a larger one: of `bytes`, the matches in `own` are wanted.
+    pub fn part(bytes: &'a [u8], own: Range<usize>, path: &'a [u8], medium: Medium) -> Text<'a> {
+        Text { own, whole: false, ..Text::whole(bytes, path, medium) }
     }
 }
 
@@ -167,6 +183,13 @@ impl Detector {
         Ok(Detector { rules, prefilter, pairs })
     }
 
+    /// One that looks for every literal everywhere: slow, and with the same matches. What it refuses is all that could be thought of.
+    pub fn exhaustive(rules: RuleSet) -> Result<Detector, crate::Error> {
+        let prefilter = Prefilter::exhaustive(rules.rules())?;
+        let pairs = Pairs::of(&rules);
+        Ok(Detector { rules, prefilter, pairs })
+    }
+
     /// The rules that it uses.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
@@ -180,15 +203,16 @@ impl Detector {
 
     /// The same, and `watch` sees what is refused on the way.
     pub fn watched<W: Watch>(&self, text: &Text, watch: &mut W) -> Vec<Match> {
-        let mut matches = self.plain(text, watch);
-        self.encoded(text, DEEPEST, &mut matches, watch);
+        let sight = self.prefilter.look(text.bytes);
+        let mut matches = self.plain(text, &sight, watch);
+        self.encoded(text, &sight.runs, DEEPEST, &mut matches, watch);
         matches
     }
 
     /// Matches in the text as it stands.
-    fn plain<W: Watch>(&self, text: &Text, watch: &mut W) -> Vec<Match> {
+    fn plain<W: Watch>(&self, text: &Text, sight: &Sight, watch: &mut W) -> Vec<Match> {
         let mut found = Vec::new();
-        self.at_literals(text, &mut found, watch);
+        self.at_literals(text, sight, &mut found, watch);
         self.in_files(text, &mut found, watch);
         for candidate in &mut found {
             if let Some(what) = published::what(&text.bytes[candidate.secret.clone()]) {
@@ -209,21 +233,21 @@ impl Detector {
         matches
     }
 
-    fn at_literals<W: Watch>(&self, text: &Text, found: &mut Vec<Candidate>, watch: &mut W) {
+    fn at_literals<W: Watch>(&self, text: &Text, sight: &Sight, found: &mut Vec<Candidate>, watch: &mut W) {
         // Per rule, where its last match ended: literals within it are a part of it.
         let mut done: Vec<(usize, usize)> = Vec::new();
         let mut assignments_done = 0;
         let wanted_files = self.prefilter.file_rules(text.path);
         let mut anywhere: BTreeSet<usize> = self.prefilter.always().iter().copied().collect();
-        for (span, target) in self.prefilter.hits(text.bytes) {
-            match target {
+        for (span, target) in &sight.hits {
+            match *target {
                 Target::Assignment => {
                     if span.start >= assignments_done {
-                        assignments_done = self.assignment(text, span, found, watch);
+                        assignments_done = self.assignment(text, span.clone(), found, watch);
                     }
                 }
                 Target::Anywhere(index) => drop(anywhere.insert(index)),
-                Target::Near(index) => self.near(text, index, span, found, watch),
+                Target::Near(index) => self.near(text, index, span.clone(), found, watch),
                 Target::Rule(index) => {
                     let rule = &self.rules.rules()[index];
                     let Reach::Literals { files, window, .. } = &rule.reach else { continue };
@@ -237,7 +261,7 @@ impl Detector {
                         done.retain(|(r, _)| *r != index);
                         done.push((index, end));
                     } else {
-                        watch.refused(index, text.bytes, span, Refusal::Form);
+                        watch.refused(index, text.bytes, span.clone(), Refusal::Form);
                     }
                 }
             }
@@ -321,11 +345,14 @@ impl Detector {
     fn assignment<W: Watch>(&self, text: &Text, word: Range<usize>, found: &mut Vec<Candidate>, watch: &mut W) -> usize {
         let name = assignment::name_around(text.bytes, word);
         let end = name.end;
+        if !assignment::is_assigned(text.bytes, &name) {
+            return end;
+        }
         let mut rules = self.prefilter.named_rules(&text.bytes[name.clone()], text.medium).peekable();
         if rules.peek().is_none() {
             return end;
         }
-        let place = assignment::place(text.path);
+        let place = text.place;
         let Some(assigned) = assignment::value_after(text.bytes, name.clone(), text.medium, place) else { return end };
         let value = &text.bytes[assigned.value.clone()];
         let mut refuse = |index, why| watch.refused(index, text.bytes, assigned.value.clone(), why);
@@ -401,6 +428,9 @@ impl Detector {
         if value.is_empty() {
             return Err(Refusal::Form);
         }
+        if matches!(rule.way, Way::Value(_)) && !has_value(&text.bytes[whole.clone()]) {
+            return Err(Refusal::Plain);
+        }
         if !rule.fits_path(text.path) {
             return Err(Refusal::Path);
         }
@@ -453,7 +483,7 @@ impl Detector {
             Outcome::Other => return Err(Refusal::Check),
             Outcome::Unknown => {}
         }
-        let shown = text.medium == Medium::Text && assignment::place(text.path) != assignment::Place::Settings;
+        let shown = text.medium == Medium::Text && text.place != place::Place::Settings;
         let word = if has_form(rule) { None } else { placeholder::looks_chosen(value, shown) };
         let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some("in a file that is no text"));
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
@@ -462,37 +492,5 @@ impl Detector {
             reasons.push(reason.into());
         }
         Ok(Candidate { rule: index, secret, confidence, reasons, facts })
-    }
-}
-
-/// Matches of candidates, in the order of their offsets.
-fn located(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate) -> usize) -> Vec<Match> {
-    let of = |candidate: Candidate| Match {
-        rule: candidate.rule,
-        offset: candidate.secret.start as u64,
-        line: 1,
-        column: 1,
-        secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
-        confidence: candidate.confidence,
-        reasons: candidate.reasons,
-        details: (!candidate.facts.is_empty()).then(|| Box::new(Details { facts: candidate.facts, ..Details::default() })),
-    };
-    let mut matches: Vec<Match> = winners.into_iter().map(of).collect();
-    locate(bytes, &mut matches);
-    matches
-}
-
-/// Sets line and column from the offset.
-fn locate(bytes: &[u8], matches: &mut [Match]) {
-    matches.sort_by_key(|found| found.offset);
-    let (mut line, mut line_start, mut counted) = (1, 0, 0);
-    for found in matches {
-        let at = found.offset as usize;
-        for newline in memchr::memchr_iter(b'\n', &bytes[counted..at]) {
-            line += 1;
-            line_start = counted + newline + 1;
-        }
-        counted = at;
-        (found.line, found.column) = (line, (at - line_start) as u64 + 1);
     }
 }

@@ -4,7 +4,7 @@
 //! Forty hexadecimal digits near a word may be a key or a commit. What stands between them tells: an assignment, a word such as
 //! `token`, or nothing at all speak for a key; `sha256`, `commit` and `integrity` against it.
 
-use super::prefilter::words;
+use super::names::words;
 use super::value;
 use std::ops::Range;
 

@@ -5,15 +5,16 @@ use super::watch::{Refusal, Watch};
 use super::{Detector, ENCODED, Match, Medium, Part, Text, allow, locate, specificity};
 use crate::secret::Secret;
 use std::collections::HashSet;
+use std::ops::Range;
 
 impl Detector {
     /// Adds matches in what is encoded in the text to those that were found in it, which are sorted by offset.
-    pub(super) fn encoded<W: Watch>(&self, text: &Text, depth: usize, matches: &mut Vec<Match>, watch: &mut W) {
+    pub(super) fn encoded<W: Watch>(&self, text: &Text, runs: &[Range<usize>], depth: usize, matches: &mut Vec<Match>, watch: &mut W) {
         let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
         let told: HashSet<(usize, &Secret)> =
             matches.iter().filter(|found| !found.is_allowed()).map(|found| (found.rule, &found.secret)).collect();
         let (mut added, mut beaten) = (Vec::new(), HashSet::new());
-        for part in decode::parts(text.bytes, text.medium == Medium::Binary) {
+        for part in decode::parts(text.bytes, runs, text.medium == Medium::Binary) {
             watch.enter(part.coding.as_str(), part.from.clone());
             let mut found = self.within(text, &part, depth, watch);
             watch.leave();
@@ -44,9 +45,10 @@ impl Detector {
     fn within<W: Watch>(&self, text: &Text, part: &Decoded, depth: usize, watch: &mut W) -> Vec<Match> {
         let medium = if text.medium == Medium::Metadata { Medium::Metadata } else { Medium::Text };
         let decoded = Text::whole(&part.text, b"", medium);
-        let mut found = self.plain(&decoded, watch);
+        let sight = self.prefilter.look(decoded.bytes);
+        let mut found = self.plain(&decoded, &sight, watch);
         if depth > 1 {
-            self.encoded(&decoded, depth - 1, &mut found, watch);
+            self.encoded(&decoded, &sight.runs, depth - 1, &mut found, watch);
         }
         found.retain_mut(|found| {
             let details = found.details.get_or_insert_default();

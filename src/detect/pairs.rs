@@ -3,7 +3,7 @@
 //! "Beside" is a block: the lines around the secret, as far as its object or its section goes. Every block is of bounded size, so all
 //! of it is linear in the text.
 
-use super::assignment::{self, name_around, value_after};
+use super::assignment::{name_around, value_after};
 use super::watch::{Refusal, Watch};
 use super::{Detector, Match, Part, Text, placeholder};
 use crate::rules::check::{Fact, FactName};
@@ -143,7 +143,7 @@ impl Joining<'_> {
     /// Reads assignments to names of companions, as far as this was not done for the block before.
     fn read_names(&mut self, block: &Range<usize>) {
         let bytes = self.text.bytes;
-        let place = assignment::place(self.text.path);
+        let place = self.text.place;
         let mut at = self.until.max(block.start);
         while at < block.end {
             if !bytes[at].is_ascii_alphanumeric() {

@@ -1,16 +1,26 @@
-//! Where a rule is worth trying: literals in the bytes, globs on the path, names of assignments.
+//! Where a rule is worth trying: values and literals in the bytes, globs on the path, names of assignments.
+//!
+//! Two thirds of the rules are about long values, and long values are rare: runs of bytes with a digit and a letter in them are looked for
+//! first, and literals only near those. What has no such value has a stem, three or four bytes of its literal or name, and all stems are
+//! looked for in the same pass (`spots.rs`). So the time hardly depends on the number of rules. `Prefilter::exhaustive` looks for all
+//! literals everywhere: nothing else tells the two apart.
 
 use super::Medium;
+use super::literals::Literals;
+use super::names::{Names, Words, signs, words};
+use super::near;
+use super::spots::{Finder, Run};
+use super::stems::cover;
 use crate::Error;
-use crate::rules::{Name, Reach, Rule};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use globset::{GlobSet, GlobSetBuilder};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use crate::rules::guarantee::{FARTHEST_TOKEN, Way};
+use crate::rules::{Reach, Rule};
+use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
 /// What a literal leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// This rule is tried.
     Rule(usize),
@@ -24,9 +34,16 @@ pub enum Target {
 
 /// See the module.
 pub struct Prefilter {
-    automaton: AhoCorasick,
-    /// Per literal, what it leads to.
-    targets: Vec<Vec<Target>>,
+    finder: Finder,
+    /// By stem, what it may be a part of.
+    stems: Vec<Stemmed>,
+    /// Looked for near values: all of them. In runs that are no values, only how tokens begin.
+    near_values: Literals,
+    tokens: Literals,
+    /// Looked for everywhere: the keywords of imported rules.
+    everywhere: Literals,
+    /// How far in front of a value its literal may begin, in bytes.
+    reach: usize,
     /// Rules that are run over every text.
     always: Vec<usize>,
     globs: GlobSet,
@@ -40,122 +57,205 @@ pub struct Prefilter {
     begins: HashSet<String>,
 }
 
-/// Names of assignments and their rules.
+/// What a stem may be a part of.
 #[derive(Default)]
-struct Names {
-    /// Words joined by `_`, and without separators.
-    exact: HashMap<String, usize>,
-    /// Long ones, for the end of a longer word; the longest first.
-    joined: Vec<(String, usize)>,
+struct Stemmed {
+    /// A name of an assignment.
+    name: bool,
+    /// Literals, where the stem stands in them, and what they lead to.
+    literals: Vec<(String, usize, Target)>,
 }
 
-/// A name without separators is looked for at the end of a longer word only from this length on: `dbpassword`, but not `bypass`.
-const JOINED_FROM: usize = 6;
+/// What was seen in a text.
+#[derive(Default)]
+pub struct Sight {
+    /// Literals and stems of names, by their place.
+    pub hits: Vec<(Range<usize>, Target)>,
+    /// Long runs of packed bytes, by their place.
+    pub runs: Vec<Range<usize>>,
+}
 
 /// What is shorter may begin anything; what is longer begins as something shorter does.
 const SHORTEST_BEGIN: usize = 4;
 const LONGEST_BEGIN: usize = 24;
 
-/// Words that may follow what a name means: `PASSWORD_PROD`, `api_key_b64`.
-const QUALIFIERS: &[&str] = &[
-    "prod",
-    "production",
-    "dev",
-    "stage",
-    "staging",
-    "test",
-    "testing",
-    "live",
-    "local",
-    "default",
-    "old",
-    "new",
-    "base64",
-    "b64",
-    "value",
-    "text",
-    "plain",
-    "string",
-    "str",
-    "env",
-    "primary",
-    "secondary",
-    "main",
-    "ro",
-    "rw",
-    "v",
-];
+/// What is to be looked for, and how.
+#[derive(Default)]
+struct Plan {
+    /// Everything everywhere.
+    exhaustive: bool,
+    /// What has a stem: its literal, the parts of it that mean the same, and what it leads to.
+    stemmed: Vec<(String, Vec<String>, Target)>,
+    near_values: BTreeMap<String, Vec<Target>>,
+    tokens: BTreeMap<String, Vec<Target>>,
+    everywhere: BTreeMap<String, Vec<Target>>,
+    reach: usize,
+}
+
+impl Plan {
+    /// A literal of a rule. `parts` are what all that mean the same have in them.
+    fn literal<'a>(&mut self, literal: String, parts: impl Iterator<Item = &'a str>, way: Way, target: Target) {
+        match way {
+            _ if self.exhaustive => {
+                let targets = self.everywhere.entry(literal).or_default();
+                targets.extend((!targets.contains(&target)).then_some(target));
+            }
+            Way::Literal => {
+                let mut parts: Vec<String> = parts.filter(|part| part.len() >= 3).map(str::to_owned).collect();
+                if parts.is_empty() {
+                    parts.push(literal.clone());
+                }
+                self.stemmed.push((literal, parts, target));
+            }
+            Way::Token => {
+                self.tokens.entry(literal.clone()).or_default().push(target);
+                self.near_values.entry(literal).or_default().push(target);
+            }
+            Way::Value(before) => {
+                let behind = if matches!(target, Target::Near(_)) { near::REACH + literal.len() } else { 0 };
+                self.reach = self.reach.max(before + behind);
+                self.near_values.entry(literal).or_default().push(target);
+            }
+        }
+    }
+
+    /// The stems of what has one, and what each may be a part of.
+    fn stems(&self) -> BTreeMap<Vec<u8>, Stemmed> {
+        let parts: Vec<Vec<&str>> = self.stemmed.iter().map(|(_, parts, _)| parts.iter().map(String::as_str).collect()).collect();
+        let mut stems: BTreeMap<Vec<u8>, Stemmed> = BTreeMap::new();
+        for ((literal, _, target), stem) in self.stemmed.iter().zip(cover(&parts)) {
+            let offset = position(literal, &stem).unwrap_or_default();
+            let stemmed = stems.entry(stem).or_default();
+            match target {
+                Target::Assignment => stemmed.name = true,
+                _ => stemmed.literals.push((literal.clone(), offset, *target)),
+            }
+        }
+        stems
+    }
+}
+
+fn position(text: &str, stem: &[u8]) -> Option<usize> {
+    text.as_bytes().windows(stem.len()).position(|window| window == stem)
+}
 
 impl Prefilter {
     /// Built once per rule set.
     pub fn new(rules: &[Rule]) -> Result<Prefilter, Error> {
-        let mut literals: HashMap<String, Vec<Target>> = HashMap::new();
+        Prefilter::build(rules, Plan::default())
+    }
+
+    /// The slow way, which takes nothing for granted but the rules.
+    pub fn exhaustive(rules: &[Rule]) -> Result<Prefilter, Error> {
+        Prefilter::build(rules, Plan { exhaustive: true, ..Plan::default() })
+    }
+
+    fn build(rules: &[Rule], mut plan: Plan) -> Result<Prefilter, Error> {
+        plan.reach = FARTHEST_TOKEN;
         let (mut globs, mut glob_rules, mut always) = (GlobSetBuilder::new(), Vec::new(), Vec::new());
+        let mut add_globs = |files: &[GlobMatcher], rule: usize| {
+            for glob in files {
+                globs.add(glob.glob().clone());
+                glob_rules.push(rule);
+            }
+        };
         let (mut anywhere, mut metadata, mut services) = (Names::default(), Names::default(), HashSet::new());
         let mut begins = HashSet::new();
+        let names = rules.iter().filter_map(|rule| if let Reach::Names { names, .. } = &rule.reach { Some(names) } else { None });
+        for sign in names.flatten().flat_map(signs).collect::<BTreeSet<String>>() {
+            plan.literal(sign.clone(), std::iter::once(&sign[..]), Way::Literal, Target::Assignment);
+        }
         for (index, rule) in rules.iter().enumerate() {
-            let files = match &rule.reach {
-                Reach::Literals { literals: own, files, .. } => {
+            match &rule.reach {
+                Reach::Literals { literals, files, .. } => {
                     if is_token(rule) {
-                        begins.extend(own.iter().filter(|literal| is_begin(literal)).cloned());
+                        begins.extend(literals.iter().filter(|literal| is_begin(literal)).cloned());
                     }
-                    for literal in own {
-                        literals.entry(literal.clone()).or_default().push(Target::Rule(index));
+                    for literal in literals {
+                        plan.literal(literal.clone(), std::iter::once(&literal[..]), rule.way, Target::Rule(index));
                     }
-                    files
+                    add_globs(files, index);
+                }
+                Reach::Files { files, .. } => {
+                    add_globs(files, index);
                 }
                 Reach::Near { words, complete, .. } => {
                     services.extend(words.iter().filter(|word| *complete && !is_everyday(word)).map(|word| joined(word)));
-                    for literal in words.iter().flat_map(|word| variants(word)) {
-                        literals.entry(literal).or_default().push(Target::Near(index));
+                    for (word, literal) in words.iter().flat_map(|word| variants(word).into_iter().map(move |literal| (word, literal))) {
+                        plan.literal(literal, word.split(' '), rule.way, Target::Near(index));
                     }
-                    continue;
                 }
                 Reach::Anywhere { keywords } => {
                     always.extend(keywords.iter().all(String::is_empty).then_some(index));
                     for keyword in keywords.iter().filter(|keyword| !keyword.is_empty()) {
-                        literals.entry(keyword.clone()).or_default().push(Target::Anywhere(index));
+                        plan.everywhere.entry(keyword.clone()).or_default().push(Target::Anywhere(index));
                     }
-                    continue;
                 }
-                Reach::Files { files, .. } => files,
-                Reach::Names { names: own, metadata: only, .. } => {
+                Reach::Names { names, metadata: only, .. } => {
                     let table = if *only { &mut metadata } else { &mut anywhere };
-                    for name in own {
-                        table.add(name, index);
-                        let last = name.words.rsplit('_').next().unwrap_or(&name.words);
-                        for literal in BTreeSet::from([last, &name.joined]).into_iter().flat_map(name_literals) {
-                            let targets = literals.entry(literal).or_default();
-                            if !targets.contains(&Target::Assignment) {
-                                targets.push(Target::Assignment);
-                            }
-                        }
-                    }
-                    continue;
+                    names.iter().for_each(|name| table.add(name, index));
                 }
-            };
-            for glob in files {
-                globs.add(glob.glob().clone());
-                glob_rules.push(index);
             }
         }
-        let (texts, targets): (Vec<String>, Vec<Vec<Target>>) =
-            literals.into_iter().collect::<std::collections::BTreeMap<_, _>>().into_iter().unzip();
         let internal = |message: String| Error::Rules { file: "rules".to_owned(), message };
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&texts)
-            .map_err(|e| internal(e.to_string()))?;
         let globs = globs.build().map_err(|e| internal(e.to_string()))?;
-        Ok(Prefilter { automaton, targets, always, globs, glob_rules, anywhere, metadata, services, begins })
+        let (stems, stemmed): (Vec<Vec<u8>>, Vec<Stemmed>) = plan.stems().into_iter().unzip();
+        Ok(Prefilter {
+            finder: Finder::new(&stems),
+            stems: stemmed,
+            near_values: Literals::new(plan.near_values),
+            tokens: Literals::new(plan.tokens),
+            everywhere: Literals::new(plan.everywhere),
+            reach: plan.reach,
+            always,
+            globs,
+            glob_rules,
+            anywhere,
+            metadata,
+            services,
+            begins,
+        })
     }
 
-    /// Every literal in `bytes`, by its end, and what it leads to.
-    pub fn hits<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (Range<usize>, Target)> + 'a {
-        let found = self.automaton.find_overlapping_iter(bytes);
-        found.flat_map(|hit| self.targets[hit.pattern().as_usize()].iter().map(move |target| (hit.range(), *target)))
+    /// Everything in `bytes` that a rule may be about.
+    pub fn look(&self, bytes: &[u8]) -> Sight {
+        let (mut hits, mut runs) = (Vec::new(), Vec::<Run>::new());
+        self.finder.find(bytes, |at, stem| self.at_stem(bytes, at, stem, &mut hits), |run| runs.push(run));
+        // Literals are looked for once at each place.
+        let mut done = 0;
+        for run in &runs {
+            if run.value {
+                self.near_values.find(bytes, run.at.start.saturating_sub(self.reach).max(done)..run.at.end, &mut hits);
+                done = run.at.end;
+            }
+        }
+        let mut done = 0;
+        for run in runs.iter().filter(|run| !run.value && !self.tokens.is_empty()) {
+            self.tokens.find(bytes, run.at.start.saturating_sub(FARTHEST_TOKEN).max(done)..run.at.end, &mut hits);
+            done = run.at.end;
+        }
+        if !self.everywhere.is_empty() {
+            self.everywhere.find(bytes, 0..bytes.len(), &mut hits);
+        }
+        hits.sort_unstable_by_key(|(span, target)| (span.start, span.end, *target));
+        // A token in one run is near a value in the next.
+        hits.dedup();
+        Sight { hits, runs: runs.into_iter().map(|run| run.at).collect() }
+    }
+
+    fn at_stem(&self, bytes: &[u8], at: usize, stem: usize, hits: &mut Vec<(Range<usize>, Target)>) {
+        let stemmed = &self.stems[stem];
+        for (literal, offset, target) in &stemmed.literals {
+            let there = at.checked_sub(*offset).and_then(|start| Some((start, bytes.get(start..start + literal.len())?)));
+            if let Some((start, text)) = there
+                && text.eq_ignore_ascii_case(literal.as_bytes())
+            {
+                hits.push((start..start + literal.len(), *target));
+            }
+        }
+        if stemmed.name {
+            hits.push((at..at + 1, Target::Assignment));
+        }
     }
 
     /// The rules that are run over every text.
@@ -193,34 +293,9 @@ impl Prefilter {
 
     /// The rules for an assignment to `name`, in the order in which they are tried.
     pub fn named_rules(&self, name: &[u8], medium: Medium) -> impl Iterator<Item = usize> {
-        let words = words(name);
+        let words = Words::of(name);
         let metadata = (medium == Medium::Metadata).then_some(&self.metadata);
         [Some(&self.anywhere), metadata].into_iter().flatten().filter_map(move |names| names.rule(&words))
-    }
-}
-
-impl Names {
-    fn add(&mut self, name: &Name, rule: usize) {
-        self.exact.entry(name.words.clone()).or_insert(rule);
-        self.exact.entry(name.joined.clone()).or_insert(rule);
-        if name.joined.len() >= JOINED_FROM {
-            let at = self.joined.partition_point(|(other, _)| other.len() >= name.joined.len());
-            self.joined.insert(at, (name.joined.clone(), rule));
-        }
-    }
-
-    /// The rule whose name is the longest run of the last words; a qualifier or a number may follow.
-    fn rule(&self, words: &[String]) -> Option<usize> {
-        let mut last = words.len();
-        while last > 1 && (QUALIFIERS.contains(&words[last - 1].as_str()) || words[last - 1].bytes().all(|b| b.is_ascii_digit())) {
-            last -= 1;
-        }
-        let words = &words[..last];
-        let exact = (0..last).find_map(|from| self.exact.get(&words[from..].join("_")));
-        exact.copied().or_else(|| {
-            let all = words.last()?;
-            self.joined.iter().find(|(name, _)| all.ends_with(name)).map(|(_, rule)| *rule)
-        })
     }
 }
 
@@ -233,11 +308,6 @@ fn is_token(rule: &Rule) -> bool {
 /// True for a text that only tokens begin with: three letters and more, and a separator.
 fn is_begin(literal: &str) -> bool {
     literal.ends_with(['_', '-', '.']) && literal.bytes().filter(u8::is_ascii_alphabetic).count() >= 3
-}
-
-/// What to look for to find a name: itself, or if it is too short for that, it and what may follow it.
-fn name_literals(name: &str) -> Vec<String> {
-    if name.len() >= 3 { vec![name.to_owned()] } else { ["=", ":", "\"", "'", " ="].iter().map(|end| format!("{name}{end}")).collect() }
 }
 
 /// True for words that any service may have in its names: `private key`.
@@ -257,47 +327,4 @@ fn joined(word: &str) -> String {
 /// How a word of several parts is written.
 fn variants(word: &str) -> BTreeSet<String> {
     ["", " ", "_", "-", "."].iter().map(|separator| word.replace(' ', separator)).collect()
-}
-
-/// An identifier as lower-case words: split at what is no letter or digit, where lower case turns to upper, and before digits at
-/// the end.
-pub fn words(name: &[u8]) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before = b'_';
-    for (at, &byte) in name.iter().enumerate() {
-        let next_lower = name.get(at + 1).is_some_and(u8::is_ascii_lowercase);
-        let hump = byte.is_ascii_uppercase()
-            && (before.is_ascii_lowercase() || before.is_ascii_digit() || before.is_ascii_uppercase() && next_lower);
-        let digits = byte.is_ascii_digit() && !before.is_ascii_digit();
-        if !byte.is_ascii_alphanumeric() || hump || digits {
-            words.push(String::new());
-        }
-        if byte.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(byte.to_ascii_lowercase() as char);
-        }
-        before = byte;
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identifiers_are_split_into_words() {
-        for (name, expected) in [
-            ("DB_PASSWORD", "db password"),
-            ("dbPassword", "db password"),
-            ("spring.datasource.password", "spring datasource password"),
-            ("APIKey", "api key"),
-            ("password2", "password 2"),
-            ("AccountKey", "account key"),
-        ] {
-            assert_eq!(words(name.as_bytes()).join(" "), expected);
-        }
-    }
 }

@@ -26,6 +26,8 @@ pub enum Refusal {
     Form,
     /// It does not pass a gate.
     Gate(Gate),
+    /// It has no long run of letters and digits with both in it, which all values of this form have.
+    Plain,
     /// It continues a longer word.
     Continues,
     /// A file's name.
@@ -67,6 +69,7 @@ impl Refusal {
         match self {
             Refusal::Form => "form",
             Refusal::Gate(gate) => gate.name,
+            Refusal::Plain => "plain",
             Refusal::Continues => "boundary",
             Refusal::File => "file",
             Refusal::Path => "path",
@@ -87,6 +90,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::Form => "a literal of the rule stands there, but what is around it does not match its regex",
             Refusal::Gate(gate) => return gate.fmt(f),
+            Refusal::Plain => "it is all letters, or all digits, as values of this form never are",
             Refusal::Continues => "it continues a longer word",
             Refusal::File => "it is the name of a file",
             Refusal::Path => "the rule is meant for files of other paths",

@@ -2,6 +2,7 @@
 
 use super::check::Check;
 use super::exception::{Exception, Place};
+use super::guarantee::{self, Way};
 use super::import;
 use super::pair::{self, Pair};
 use super::service;
@@ -11,6 +12,7 @@ use crate::error::Error;
 use globset::{GlobBuilder, GlobMatcher};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use regex_syntax::hir::Hir;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -36,6 +38,8 @@ pub struct Rule {
     pub confidence: Confidence,
     /// The way in.
     pub reach: Reach,
+    /// What is looked for first. Part of the rule's meaning: with [`Way::Value`], what has no such run is no match.
+    pub way: Way,
     /// Gates on the value.
     pub value: ValueSpec,
     /// The match says what the document around it is: its values are the secrets.
@@ -306,8 +310,14 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
     let shared: String = exceptions.iter().map(|exception| exception.canonical()).collect();
     let canonical = format!("{spec:?}{shared}");
     let reach = reach(complaint, &spec)?;
+    let mut way = Way::Literal;
     if let Some(regex) = &spec.regex {
-        syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
+        let parsed = syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
+        way = match &reach {
+            Reach::Literals { window, .. } if window.before == 0 && spec.document.is_none() => guarantee::way(&parsed, false),
+            Reach::Near { .. } => guarantee::way(&parsed, true),
+            _ => Way::Literal,
+        };
     }
     let path = spec.path.as_ref().map(|path| build(path.get_ref()).map_err(|e| complaint.at(path, format!("the regex is wrong: {e}"))));
     let check = match &spec.check {
@@ -332,6 +342,7 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
         severity: spec.severity,
         confidence: spec.confidence,
         reach,
+        way,
         value: spec.value,
         document,
         check,
@@ -434,9 +445,9 @@ pub(super) fn config() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
-/// Whether a regex can be read.
-pub(super) fn syntax_check(pattern: &str) -> Result<(), String> {
-    syntax::parse_with(pattern, &config()).map(drop).map_err(|e| format!("the regex is wrong: {e}"))
+/// A regex, read.
+pub(super) fn syntax_check(pattern: &str) -> Result<Hir, String> {
+    syntax::parse_with(pattern, &config()).map_err(|e| format!("the regex is wrong: {e}"))
 }
 
 fn build(pattern: &str) -> Result<Regex, Box<regex_automata::meta::BuildError>> {

@@ -64,7 +64,7 @@ pub struct Exception {
 impl Exception {
     /// The error says which regex is wrong.
     pub fn new(spec: ExceptionSpec) -> Result<Exception, String> {
-        spec.regexes.iter().chain(&spec.paths).try_for_each(|regex| compile::syntax_check(regex))?;
+        spec.regexes.iter().chain(&spec.paths).try_for_each(|regex| compile::syntax_check(regex).map(drop))?;
         Ok(Exception { spec, regexes: OnceLock::new(), paths: OnceLock::new(), words: OnceLock::new() })
     }
 

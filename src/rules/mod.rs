@@ -6,6 +6,7 @@ mod compile;
 mod exception;
 mod files;
 mod form;
+pub mod guarantee;
 mod import;
 mod pair;
 pub mod sample;

@@ -1,0 +1,115 @@
+//! Which of many texts stand at a place, told by how they begin: with four bytes, or with three, ASCII letters in any case.
+
+/// Bits of the two tables that say most of the time that nothing stands there.
+const FOUR_BITS: u32 = 16;
+const THREE_BITS: u32 = 15;
+
+/// The begins of texts, and their numbers.
+#[derive(Debug)]
+pub struct Index {
+    /// By a hash of four bytes; by the lower five bits of three, which letters of both cases have in common.
+    four: Vec<u64>,
+    three: Vec<u64>,
+    /// Begins as [`key`] has them, and the numbers of the texts; a power of two of slots, with empty ones among them.
+    slots: Vec<Option<(u32, u32)>>,
+}
+
+impl Index {
+    /// For these texts, in lower case, of three bytes and more.
+    pub fn new<'a>(texts: impl ExactSizeIterator<Item = &'a [u8]>) -> Index {
+        let slots = vec![None; (texts.len() * 2).next_power_of_two().max(64)];
+        let mut index = Index { four: vec![0; 1 << (FOUR_BITS - 6)], three: vec![0; 1 << (THREE_BITS - 6)], slots };
+        for (number, text) in texts.enumerate() {
+            match *text {
+                [a, b, c, d, ..] => set(&mut index.four, four([a, b, c, d])),
+                [a, b, c] => set(&mut index.three, three([a, b, c])),
+                _ => continue,
+            }
+            let begin = key(&text[..text.len().min(4)]);
+            let mut slot = index.slot(begin);
+            while index.slots[slot].is_some() {
+                slot = (slot + 1) & (index.slots.len() - 1);
+            }
+            index.slots[slot] = Some((begin, number as u32));
+        }
+        index
+    }
+
+    fn slot(&self, begin: u32) -> usize {
+        (begin.wrapping_mul(0x9e37_79b1) >> 7) as usize & (self.slots.len() - 1)
+    }
+
+    /// Calls `each` with the number of every text that begins as these bytes do. Behind the end of what is searched they are zeros.
+    #[inline]
+    pub fn at(&self, bytes: [u8; 4], mut each: impl FnMut(usize)) {
+        let [a, b, c, _] = bytes;
+        if has(&self.four, four(bytes)) || has(&self.three, three([a, b, c])) {
+            let begin = u32::from_le_bytes(bytes.map(|byte| byte.to_ascii_lowercase()));
+            if begin > 0xff_ffff {
+                self.lookup(begin, &mut each);
+            }
+            self.lookup(begin & 0xff_ffff, &mut each);
+        }
+    }
+
+    fn lookup(&self, begin: u32, each: &mut impl FnMut(usize)) {
+        let mut slot = self.slot(begin);
+        while let Some((there, number)) = self.slots[slot] {
+            if there == begin {
+                each(number as usize);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// The four bytes at a place of a text.
+#[inline]
+pub fn four_at(bytes: &[u8], at: usize) -> [u8; 4] {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(four) => *four,
+        None => std::array::from_fn(|next| bytes.get(at + next).copied().unwrap_or(0)),
+    }
+}
+
+fn key(begin: &[u8]) -> u32 {
+    begin.iter().rev().fold(0, |key, byte| key << 8 | u32::from(*byte))
+}
+
+fn four(bytes: [u8; 4]) -> usize {
+    let folded = u32::from_le_bytes(bytes) & 0x1f1f_1f1f;
+    (folded.wrapping_mul(0x9e37_79b1) >> (32 - FOUR_BITS)) as usize
+}
+
+fn three([a, b, c]: [u8; 3]) -> usize {
+    usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+}
+
+fn set(bits: &mut [u64], at: usize) {
+    bits[at / 64] |= 1 << (at % 64);
+}
+
+fn has(bits: &[u64], at: usize) -> bool {
+    bits[at / 64] >> (at % 64) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_told_by_their_begin() {
+        let texts = [&b"ghp_"[..], b"ghp_x", b"sk-", b"sk-proj-"];
+        let index = Index::new(texts.into_iter());
+        let at = |bytes: &[u8]| {
+            let mut found = Vec::new();
+            index.at(four_at(bytes, 0), |number| found.push(number));
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(at(b"GHP_1234"), [0, 1]);
+        assert_eq!(at(b"sk-pr"), [2, 3]);
+        assert_eq!(at(b"sk-"), [2]);
+        assert_eq!((at(b"ghp"), at(b"\x07hp_"), at(b"")), (vec![], vec![], vec![]));
+    }
+}

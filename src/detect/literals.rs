@@ -1,0 +1,53 @@
+//! Literals, looked for in parts of a text.
+
+use super::index::{Index, four_at};
+use super::prefilter::Target;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Texts in lower case that are found in any case, and what they lead to.
+pub struct Literals {
+    index: Index,
+    texts: Vec<(Box<[u8]>, Vec<Target>)>,
+}
+
+impl Literals {
+    /// For these, of three bytes and more.
+    pub fn new(literals: BTreeMap<String, Vec<Target>>) -> Literals {
+        let texts: Vec<(Box<[u8]>, Vec<Target>)> =
+            literals.into_iter().map(|(text, targets)| (text.into_bytes().into(), targets)).collect();
+        Literals { index: Index::new(texts.iter().map(|(text, _)| &text[..])), texts }
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Adds each that begins in the part `at` of `bytes`.
+    pub fn find(&self, bytes: &[u8], at: Range<usize>, hits: &mut Vec<(Range<usize>, Target)>) {
+        for start in at {
+            self.index.at(four_at(bytes, start), |number| {
+                let (text, targets) = &self.texts[number];
+                let span = start..start + text.len();
+                if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
+                    hits.extend(targets.iter().map(|target| (span.clone(), *target)));
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_found_in_a_part_in_any_case() {
+        let targets = |rule| vec![Target::Rule(rule)];
+        let literals = Literals::new(BTreeMap::from([("abc".to_owned(), targets(1)), ("bcdef".to_owned(), targets(2))]));
+        let mut hits = Vec::new();
+        literals.find(b"abc aBCDef abc", 2..9, &mut hits);
+        assert_eq!(hits, [(4..7, Target::Rule(1)), (5..10, Target::Rule(2))]);
+    }
+}
