@@ -127,16 +127,14 @@ fn one_run(bytes: &[u8], line: Range<usize>, parts: &mut Vec<Decoded>) -> usize 
         return line.end;
     }
     // What is no text shows in its first bytes, mostly in the first three.
-    if !(0..4).any(|skip| starts_readable(&run[skip..])) {
+    let skips = if begins_within(bytes, &line) { 0..4 } else { 0..1 };
+    if !skips.clone().any(|skip| starts_readable(&run[skip..])) {
         return line.end;
     }
     let (text, gap, end) = lines(bytes, line.clone());
     let width = if gap == 0 { usize::MAX } else { line.len() };
-    for skip in 0..4 {
-        // A run that begins within a longer word (`key=` has an end, `/` has none) is tried at each of the four places.
-        if skip > 0 && !begins_within(bytes, &line) {
-            break;
-        }
+    // A run that begins within a longer word (`key=` has an end, `/` has none) is tried at each of the four places.
+    for skip in skips {
         if let Some((text, unit)) = unbase64(&text[skip.min(text.len())..]).and_then(readable) {
             let (from, layout) = (line.start + skip..end, Layout { width, gap, unit });
             parts.push(Decoded { text, from, coding: Coding::Base64, layout });

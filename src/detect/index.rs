@@ -1,15 +1,13 @@
 //! Which of many texts stand at a place, told by how they begin: with four bytes, or with three, ASCII letters in any case.
 
-/// Bits of the two tables that say most of the time that nothing stands there.
-const FOUR_BITS: u32 = 16;
-const THREE_BITS: u32 = 15;
+/// Bits of the table that says most of the time that nothing stands there.
+const BITS: u32 = 17;
 
 /// The begins of texts, and their numbers.
 #[derive(Debug)]
 pub struct Index {
-    /// By a hash of four bytes; by the lower five bits of three, which letters of both cases have in common.
-    four: Vec<u64>,
-    three: Vec<u64>,
+    /// By a hash of four bytes.
+    begins: Vec<u64>,
     /// Begins as [`key`] has them, and the numbers of the texts; a power of two of slots, with empty ones among them.
     slots: Vec<Option<(u32, u32)>>,
 }
@@ -18,11 +16,11 @@ impl Index {
     /// For these texts, in lower case, of three bytes and more.
     pub fn new<'a>(texts: impl ExactSizeIterator<Item = &'a [u8]>) -> Index {
         let slots = vec![None; (texts.len() * 2).next_power_of_two().max(64)];
-        let mut index = Index { four: vec![0; 1 << (FOUR_BITS - 6)], three: vec![0; 1 << (THREE_BITS - 6)], slots };
+        let mut index = Index { begins: vec![0; 1 << (BITS - 6)], slots };
         for (number, text) in texts.enumerate() {
             match *text {
-                [a, b, c, d, ..] => set(&mut index.four, four([a, b, c, d])),
-                [a, b, c] => set(&mut index.three, three([a, b, c])),
+                [a, b, c, d, ..] => index.set([a, b, c, d]),
+                [a, b, c] => (0..32).for_each(|any| index.set([a, b, c, any])),
                 _ => continue,
             }
             let begin = key(&text[..text.len().min(4)]);
@@ -35,6 +33,11 @@ impl Index {
         index
     }
 
+    fn set(&mut self, bytes: [u8; 4]) {
+        let at = hash(bytes);
+        self.begins[at / 64] |= 1 << (at % 64);
+    }
+
     fn slot(&self, begin: u32) -> usize {
         (begin.wrapping_mul(0x9e37_79b1) >> 7) as usize & (self.slots.len() - 1)
     }
@@ -42,8 +45,8 @@ impl Index {
     /// Calls `each` with the number of every text that begins as these bytes do. Behind the end of what is searched they are zeros.
     #[inline]
     pub fn at(&self, bytes: [u8; 4], mut each: impl FnMut(usize)) {
-        let [a, b, c, _] = bytes;
-        if has(&self.four, four(bytes)) || has(&self.three, three([a, b, c])) {
+        let at = hash(bytes);
+        if self.begins[at / 64] >> (at % 64) & 1 == 1 {
             let begin = u32::from_le_bytes(bytes.map(|byte| byte.to_ascii_lowercase()));
             if begin > 0xff_ffff {
                 self.lookup(begin, &mut each);
@@ -76,21 +79,10 @@ fn key(begin: &[u8]) -> u32 {
     begin.iter().rev().fold(0, |key, byte| key << 8 | u32::from(*byte))
 }
 
-fn four(bytes: [u8; 4]) -> usize {
+/// Of the lower five bits, which letters of both cases have in common.
+fn hash(bytes: [u8; 4]) -> usize {
     let folded = u32::from_le_bytes(bytes) & 0x1f1f_1f1f;
-    (folded.wrapping_mul(0x9e37_79b1) >> (32 - FOUR_BITS)) as usize
-}
-
-fn three([a, b, c]: [u8; 3]) -> usize {
-    usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
-}
-
-fn set(bits: &mut [u64], at: usize) {
-    bits[at / 64] |= 1 << (at % 64);
-}
-
-fn has(bits: &[u64], at: usize) -> bool {
-    bits[at / 64] >> (at % 64) & 1 == 1
+    (folded.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ impl Detector {
 
     /// The same, and `watch` sees what is refused on the way.
     pub fn watched<W: Watch>(&self, text: &Text, watch: &mut W) -> Vec<Match> {
-        let sight = self.prefilter.look(text.bytes);
+        let sight = self.prefilter.look(text.bytes, text.medium);
         let mut matches = self.plain(text, &sight, watch);
         self.encoded(text, &sight.runs, DEEPEST, &mut matches, watch);
         matches

@@ -45,7 +45,7 @@ impl Detector {
     fn within<W: Watch>(&self, text: &Text, part: &Decoded, depth: usize, watch: &mut W) -> Vec<Match> {
         let medium = if text.medium == Medium::Metadata { Medium::Metadata } else { Medium::Text };
         let decoded = Text::whole(&part.text, b"", medium);
-        let sight = self.prefilter.look(decoded.bytes);
+        let sight = self.prefilter.look(decoded.bytes, medium);
         let mut found = self.plain(&decoded, &sight, watch);
         if depth > 1 {
             self.encoded(&decoded, &sight.runs, depth - 1, &mut found, watch);

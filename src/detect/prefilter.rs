@@ -218,7 +218,7 @@ impl Prefilter {
     }
 
     /// Everything in `bytes` that a rule may be about.
-    pub fn look(&self, bytes: &[u8]) -> Sight {
+    pub fn look(&self, bytes: &[u8], medium: Medium) -> Sight {
         let (mut hits, mut runs) = (Vec::new(), Vec::<Run>::new());
         self.finder.find(bytes, |at, stem| self.at_stem(bytes, at, stem, &mut hits), |run| runs.push(run));
         // Literals are looked for once at each place.
@@ -229,10 +229,8 @@ impl Prefilter {
                 done = run.at.end;
             }
         }
-        let mut done = 0;
-        for run in runs.iter().filter(|run| !run.value && !self.tokens.is_empty()) {
-            self.tokens.find(bytes, run.at.start.saturating_sub(FARTHEST_TOKEN).max(done)..run.at.end, &mut hits);
-            done = run.at.end;
+        for run in runs.iter().filter(|run| !run.value) {
+            self.tokens_in(bytes, &run.at, medium, &mut hits);
         }
         if !self.everywhere.is_empty() {
             self.everywhere.find(bytes, 0..bytes.len(), &mut hits);
@@ -241,6 +239,22 @@ impl Prefilter {
         // A token in one run is near a value in the next.
         hits.dedup();
         Sight { hits, runs: runs.into_iter().map(|run| run.at).collect() }
+    }
+
+    /// Tokens that begin in a run, or right in front of it, where words begin; in a binary file everywhere.
+    fn tokens_in(&self, bytes: &[u8], run: &Range<usize>, medium: Medium, hits: &mut Vec<(Range<usize>, Target)>) {
+        let from = run.start.saturating_sub(FARTHEST_TOKEN);
+        if medium == Medium::Binary {
+            return self.tokens.find(bytes, from..run.end, hits);
+        }
+        // Escapes that a word may follow (`\n`, `%3D`) have letters and digits at their end, and those are a part of the run.
+        let begin = run.start + 3;
+        self.tokens.find(bytes, from..begin, hits);
+        for sign in begin..run.end {
+            if matches!(bytes[sign - 1], b'-' | b'+' | b'/') {
+                self.tokens.find(bytes, sign..sign + 1, hits);
+            }
+        }
     }
 
     fn at_stem(&self, bytes: &[u8], at: usize, stem: usize, hits: &mut Vec<(Range<usize>, Target)>) {

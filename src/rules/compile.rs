@@ -314,8 +314,10 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
     if let Some(regex) = &spec.regex {
         let parsed = syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
         way = match &reach {
-            Reach::Literals { window, .. } if window.before == 0 && spec.document.is_none() => guarantee::way(&parsed, false),
-            Reach::Near { .. } => guarantee::way(&parsed, true),
+            Reach::Literals { window, .. } if window.before == 0 && spec.document.is_none() => {
+                guarantee::way(&parsed, false, spec.boundary)
+            }
+            Reach::Near { .. } => guarantee::way(&parsed, true, spec.boundary),
             _ => Way::Literal,
         };
     }

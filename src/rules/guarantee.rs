@@ -28,7 +28,7 @@ pub enum Way {
     /// Every match has a long run with a digit and a letter in it, which begins at most so many bytes behind the begin of the match:
     /// such runs are looked for.
     Value(usize),
-    /// The literal stands at the begin of a long run, whatever is in that.
+    /// The literal begins a word, and stands at the begin of a long run, whatever is in that.
     Token,
     /// Nothing of the kind is known: the literal itself is looked for.
     Literal,
@@ -43,11 +43,11 @@ const FARTHEST_RUN: usize = 256;
 pub const FARTHEST_TOKEN: usize = 8;
 
 /// How the matches of `regex` are reached that begin with a literal, or where `near` holds, stand behind the word of a service.
-pub fn way(regex: &Hir, near: bool) -> Way {
+pub fn way(regex: &Hir, near: bool, boundary: bool) -> Way {
     let run = run(regex);
     let before = run.before.unwrap_or(usize::MAX);
     match run.length >= LEAST_RUN {
-        true if !near && before <= FARTHEST_TOKEN => Way::Token,
+        true if !near && boundary && before <= FARTHEST_TOKEN => Way::Token,
         true if before <= FARTHEST_RUN && run.plain < if near { RARE_NEAR_A_WORD } else { RARE } => Way::Value(before),
         _ => Way::Literal,
     }
