@@ -290,7 +290,8 @@ fn wide(bytes: &[u8], parts: &mut Vec<Decoded>) {
         }
         // Back to its begin.
         let mut start = word - 8;
-        while start >= done + 2 && (bytes[start - 2] == 0) != (bytes[start - 1] == 0) {
+        let zero_first = usize::from(bytes[start] != 0);
+        while start >= done + 2 && bytes[start - 2 + zero_first] == 0 && is_plain(bytes[start - 1 - zero_first]) {
             start -= 2;
         }
         let zero = if bytes[start] == 0 { start } else { start + 1 };
@@ -308,13 +309,12 @@ fn wide(bytes: &[u8], parts: &mut Vec<Decoded>) {
     }
 }
 
-/// Every second byte is zero, and no other.
+/// Every second byte is zero, and the others are characters.
 fn alternates(eight: [u8; 8]) -> bool {
     const EVERY_SECOND: u64 = 0x00ff_00ff_00ff_00ff;
     let units = u64::from_le_bytes(eight);
-    let (even, odd) = (units & EVERY_SECOND, units >> 8 & EVERY_SECOND);
-    let all = |lanes: u64| (0..4).all(|lane| lanes >> (16 * lane) & 0xff != 0);
-    even == 0 && all(odd) || odd == 0 && all(even)
+    let (even, odd) = (units & EVERY_SECOND == 0, units >> 8 & EVERY_SECOND == 0);
+    even != odd && eight.iter().skip(usize::from(even)).step_by(2).all(|byte| is_plain(*byte))
 }
 
 fn is_plain(byte: u8) -> bool {

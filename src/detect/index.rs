@@ -1,5 +1,7 @@
 //! Which of many texts stand at a place, told by how they begin: with four bytes, or with three, ASCII letters in any case.
 
+use std::ops::Range;
+
 /// Bits of the table that says most of the time that nothing stands there.
 const BITS: u32 = 17;
 
@@ -8,12 +10,12 @@ const BITS: u32 = 17;
 pub struct Index {
     /// By a hash of four bytes.
     begins: Vec<u64>,
-    /// Begins as [`key`] has them, and the numbers of the texts; a power of two of slots, with empty ones among them.
-    slots: Vec<Option<(u32, u32)>>,
+    /// Begins as [`key`] has them, and the texts that have them; a power of two of slots, with empty ones among them.
+    slots: Vec<Option<(u32, Range<u32>)>>,
 }
 
 impl Index {
-    /// For these texts, in lower case, of three bytes and more.
+    /// For these texts, sorted and in lower case, of three bytes and more.
     pub fn new<'a>(texts: impl ExactSizeIterator<Item = &'a [u8]>) -> Index {
         let slots = vec![None; (texts.len() * 2).next_power_of_two().max(64)];
         let mut index = Index { begins: vec![0; 1 << (BITS - 6)], slots };
@@ -25,10 +27,21 @@ impl Index {
             }
             let begin = key(&text[..text.len().min(4)]);
             let mut slot = index.slot(begin);
-            while index.slots[slot].is_some() {
-                slot = (slot + 1) & (index.slots.len() - 1);
+            let number = number as u32;
+            loop {
+                match &mut index.slots[slot] {
+                    // Those that begin alike stand side by side.
+                    Some((there, texts)) if *there == begin => {
+                        texts.end = number + 1;
+                        break;
+                    }
+                    Some(_) => slot = (slot + 1) & (index.slots.len() - 1),
+                    empty => {
+                        *empty = Some((begin, number..number + 1));
+                        break;
+                    }
+                }
             }
-            index.slots[slot] = Some((begin, number as u32));
         }
         index
     }
@@ -57,9 +70,9 @@ impl Index {
 
     fn lookup(&self, begin: u32, each: &mut impl FnMut(usize)) {
         let mut slot = self.slot(begin);
-        while let Some((there, number)) = self.slots[slot] {
-            if there == begin {
-                each(number as usize);
+        while let Some((there, texts)) = &self.slots[slot] {
+            if *there == begin {
+                return texts.clone().for_each(|number| each(number as usize));
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }

@@ -254,6 +254,10 @@ impl Detector {
                     if !files.is_empty() && !wanted_files.contains(&index) {
                         continue;
                     }
+                    if matches!(rule.way, Way::Literal(Some(before)) if !sight.has_run(span.start, span.start + before)) {
+                        watch.refused(index, text.bytes, span.clone(), Refusal::Form);
+                        continue;
+                    }
                     if done.iter().any(|(r, end)| *r == index && span.start < *end) {
                         continue;
                     }
@@ -290,6 +294,10 @@ impl Detector {
         let anchored = if window.before == 0 { Anchored::Yes } else { Anchored::No };
         if anchored.is_anchored() && rule.boundary && text.medium != Medium::Binary && !value::begins_alone(text.bytes, start) {
             // Where a literal stands again and again, each try would look on for the whole window.
+            return None;
+        }
+        // Most of the time there is no match, and that is found out without asking for its parts.
+        if !regex.is_match(Input::new(text.bytes).range(start..end).anchored(anchored)) {
             return None;
         }
         let mut captures = regex.create_captures();

@@ -67,7 +67,6 @@ struct Stemmed {
 }
 
 /// What was seen in a text.
-#[derive(Default)]
 pub struct Sight {
     /// Literals and stems of names, by their place.
     pub hits: Vec<(Range<usize>, Target)>,
@@ -92,6 +91,14 @@ struct Plan {
     reach: usize,
 }
 
+impl Sight {
+    /// True if a long run begins at `to` or before, and does not end at `from` or before.
+    pub fn has_run(&self, from: usize, to: usize) -> bool {
+        let first = self.runs.partition_point(|run| run.end <= from);
+        self.runs.get(first).is_some_and(|run| run.start <= to)
+    }
+}
+
 impl Plan {
     /// A literal of a rule. `parts` are what all that mean the same have in them.
     fn literal<'a>(&mut self, literal: String, parts: impl Iterator<Item = &'a str>, way: Way, target: Target) {
@@ -100,7 +107,7 @@ impl Plan {
                 let targets = self.everywhere.entry(literal).or_default();
                 targets.extend((!targets.contains(&target)).then_some(target));
             }
-            Way::Literal => {
+            Way::Literal(_) => {
                 let mut parts: Vec<String> = parts.filter(|part| part.len() >= 3).map(str::to_owned).collect();
                 if parts.is_empty() {
                     parts.push(literal.clone());
@@ -163,7 +170,7 @@ impl Prefilter {
         let mut begins = HashSet::new();
         let names = rules.iter().filter_map(|rule| if let Reach::Names { names, .. } = &rule.reach { Some(names) } else { None });
         for sign in names.flatten().flat_map(signs).collect::<BTreeSet<String>>() {
-            plan.literal(sign.clone(), std::iter::once(&sign[..]), Way::Literal, Target::Assignment);
+            plan.literal(sign.clone(), std::iter::once(&sign[..]), Way::Literal(None), Target::Assignment);
         }
         for (index, rule) in rules.iter().enumerate() {
             match &rule.reach {
@@ -262,6 +269,7 @@ impl Prefilter {
         for (literal, offset, target) in &stemmed.literals {
             let there = at.checked_sub(*offset).and_then(|start| Some((start, bytes.get(start..start + literal.len())?)));
             if let Some((start, text)) = there
+                && text[0].eq_ignore_ascii_case(&literal.as_bytes()[0])
                 && text.eq_ignore_ascii_case(literal.as_bytes())
             {
                 hits.push((start..start + literal.len(), *target));

@@ -54,7 +54,7 @@ fn windows<'a>(parts: &[&'a str]) -> impl Iterator<Item = &'a [u8]> {
 
 /// The logarithm of how often a text stands in a megabyte, as far as neighbours tell; or what is known of it.
 fn rarity(text: &[u8]) -> i32 {
-    if common().contains(text) {
+    if common().contains(text) || text.iter().all(|byte| *byte == text[0]) {
         return 8;
     }
     let class = |byte: u8| if byte.is_ascii_lowercase() { usize::from(byte - b'a') } else { OTHER };

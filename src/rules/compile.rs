@@ -310,7 +310,7 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
     let shared: String = exceptions.iter().map(|exception| exception.canonical()).collect();
     let canonical = format!("{spec:?}{shared}");
     let reach = reach(complaint, &spec)?;
-    let mut way = Way::Literal;
+    let mut way = Way::Literal(None);
     if let Some(regex) = &spec.regex {
         let parsed = syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
         way = match &reach {
@@ -318,7 +318,7 @@ fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: V
                 guarantee::way(&parsed, false, spec.boundary)
             }
             Reach::Near { .. } => guarantee::way(&parsed, true, spec.boundary),
-            _ => Way::Literal,
+            _ => Way::Literal(None),
         };
     }
     let path = spec.path.as_ref().map(|path| build(path.get_ref()).map_err(|e| complaint.at(path, format!("the regex is wrong: {e}"))));

@@ -30,8 +30,8 @@ pub enum Way {
     Value(usize),
     /// The literal begins a word, and stands at the begin of a long run, whatever is in that.
     Token,
-    /// Nothing of the kind is known: the literal itself is looked for.
-    Literal,
+    /// Neither is known: the literal itself is looked for. A long run may be known to begin at most so many bytes behind it.
+    Literal(Option<usize>),
 }
 
 /// A value without a digit, or without a letter, is given up where chance makes one less often than this.
@@ -45,11 +45,10 @@ pub const FARTHEST_TOKEN: usize = 8;
 /// How the matches of `regex` are reached that begin with a literal, or where `near` holds, stand behind the word of a service.
 pub fn way(regex: &Hir, near: bool, boundary: bool) -> Way {
     let run = run(regex);
-    let before = run.before.unwrap_or(usize::MAX);
-    match run.length >= LEAST_RUN {
-        true if !near && boundary && before <= FARTHEST_TOKEN => Way::Token,
-        true if before <= FARTHEST_RUN && run.plain < if near { RARE_NEAR_A_WORD } else { RARE } => Way::Value(before),
-        _ => Way::Literal,
+    match run.before.filter(|_| run.length >= LEAST_RUN) {
+        Some(before) if !near && boundary && before <= FARTHEST_TOKEN => Way::Token,
+        Some(before) if before <= FARTHEST_RUN && run.plain < if near { RARE_NEAR_A_WORD } else { RARE } => Way::Value(before),
+        before => Way::Literal(before.filter(|_| !near)),
     }
 }
 
