@@ -1,54 +1,56 @@
 //! Which of many texts stand at a place, told by how they begin: with four bytes, or with three, ASCII letters in any case.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Bits of the table that says most of the time that nothing stands there.
+/// Bits of the tables that say most of the time that nothing stands there.
 const BITS: u32 = 17;
+const THREE_BITS: u32 = 15;
 
 /// The begins of texts, and their numbers.
 #[derive(Debug)]
 pub struct Index {
-    /// By a hash of four bytes.
+    /// By a hash of four bytes: some text may begin with them, or with three of them.
     begins: Vec<u64>,
-    /// Begins as [`key`] has them, and the texts that have them; a power of two of slots, with empty ones among them.
-    slots: Vec<Option<(u32, Range<u32>)>>,
+    /// By the lower five bits of three bytes: a text of three bytes may be there.
+    threes: Vec<u64>,
+    /// Begins as [`key`] has them, zero where there is none; a power of two of slots.
+    slots: Vec<u32>,
+    /// By slot, the texts that begin so.
+    texts: Vec<Range<u32>>,
 }
 
 impl Index {
     /// For these texts, sorted and in lower case, of three bytes and more.
-    pub fn new<'a>(texts: impl ExactSizeIterator<Item = &'a [u8]>) -> Index {
-        let slots = vec![None; (texts.len() * 2).next_power_of_two().max(64)];
-        let mut index = Index { begins: vec![0; 1 << (BITS - 6)], slots };
-        for (number, text) in texts.enumerate() {
-            match *text {
-                [a, b, c, d, ..] => index.set([a, b, c, d]),
-                [a, b, c] => (0..32).for_each(|any| index.set([a, b, c, any])),
-                _ => continue,
-            }
-            let begin = key(&text[..text.len().min(4)]);
-            let mut slot = index.slot(begin);
-            let number = number as u32;
-            loop {
-                match &mut index.slots[slot] {
-                    // Those that begin alike stand side by side.
-                    Some((there, texts)) if *there == begin => {
-                        texts.end = number + 1;
-                        break;
-                    }
-                    Some(_) => slot = (slot + 1) & (index.slots.len() - 1),
-                    empty => {
-                        *empty = Some((begin, number..number + 1));
-                        break;
-                    }
+    pub fn new<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Index {
+        let mut by_begin: BTreeMap<&[u8], Range<u32>> = BTreeMap::new();
+        for (number, text) in (0..).zip(texts).filter(|(_, text)| text.len() >= 3) {
+            // Those that begin alike stand side by side.
+            by_begin.entry(&text[..text.len().min(4)]).and_modify(|texts| texts.end = number + 1).or_insert(number..number + 1);
+        }
+        let size = (by_begin.len() * 2).next_power_of_two().max(64);
+        let mut index = Index {
+            begins: vec![0; 1 << (BITS - 6)],
+            threes: vec![0; 1 << (THREE_BITS - 6)],
+            slots: vec![0; size],
+            texts: vec![0..0; size],
+        };
+        for (begin, texts) in by_begin {
+            match *begin {
+                [a, b, c] => {
+                    set(&mut index.threes, three([a, b, c]));
+                    (0..32).for_each(|any| set(&mut index.begins, four([a, b, c, any])));
                 }
+                [a, b, c, d] => set(&mut index.begins, four([a, b, c, d])),
+                _ => {}
             }
+            let mut slot = index.slot(key(begin));
+            while index.slots[slot] != 0 {
+                slot = (slot + 1) & (size - 1);
+            }
+            (index.slots[slot], index.texts[slot]) = (key(begin), texts);
         }
         index
-    }
-
-    fn set(&mut self, bytes: [u8; 4]) {
-        let at = hash(bytes);
-        self.begins[at / 64] |= 1 << (at % 64);
     }
 
     fn slot(&self, begin: u32) -> usize {
@@ -58,21 +60,23 @@ impl Index {
     /// Calls `each` with the number of every text that begins as these bytes do. Behind the end of what is searched they are zeros.
     #[inline]
     pub fn at(&self, bytes: [u8; 4], mut each: impl FnMut(usize)) {
-        let at = hash(bytes);
-        if self.begins[at / 64] >> (at % 64) & 1 == 1 {
+        if has(&self.begins, four(bytes)) {
+            let [a, b, c, d] = bytes;
             let begin = u32::from_le_bytes(bytes.map(|byte| byte.to_ascii_lowercase()));
-            if begin > 0xff_ffff {
+            if d != 0 {
                 self.lookup(begin, &mut each);
             }
-            self.lookup(begin & 0xff_ffff, &mut each);
+            if has(&self.threes, three([a, b, c])) {
+                self.lookup(begin & 0xff_ffff, &mut each);
+            }
         }
     }
 
     fn lookup(&self, begin: u32, each: &mut impl FnMut(usize)) {
         let mut slot = self.slot(begin);
-        while let Some((there, texts)) = &self.slots[slot] {
-            if *there == begin {
-                return texts.clone().for_each(|number| each(number as usize));
+        while self.slots[slot] != 0 {
+            if self.slots[slot] == begin {
+                return self.texts[slot].clone().for_each(|number| each(number as usize));
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -93,9 +97,21 @@ fn key(begin: &[u8]) -> u32 {
 }
 
 /// Of the lower five bits, which letters of both cases have in common.
-fn hash(bytes: [u8; 4]) -> usize {
+fn four(bytes: [u8; 4]) -> usize {
     let folded = u32::from_le_bytes(bytes) & 0x1f1f_1f1f;
     (folded.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
+}
+
+fn three([a, b, c]: [u8; 3]) -> usize {
+    usize::from(a & 31) << 10 | usize::from(b & 31) << 5 | usize::from(c & 31)
+}
+
+fn set(bits: &mut [u64], at: usize) {
+    bits[at / 64] |= 1 << (at % 64);
+}
+
+fn has(bits: &[u64], at: usize) -> bool {
+    bits[at / 64] >> (at % 64) & 1 == 1
 }
 
 #[cfg(test)]

@@ -26,14 +26,21 @@ impl Literals {
 
     /// Adds each that begins in the part `at` of `bytes`.
     pub fn find(&self, bytes: &[u8], at: Range<usize>, hits: &mut Vec<(Range<usize>, Target)>) {
-        for start in at {
-            self.index.at(four_at(bytes, start), |number| {
-                let (text, targets) = &self.texts[number];
-                let span = start..start + text.len();
-                if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
-                    hits.extend(targets.iter().map(|target| (span.clone(), *target)));
-                }
-            });
+        let end = at.end.min(bytes.len().saturating_sub(3)).max(at.start);
+        let (whole, cut) = (&bytes[at.start..(end + 3).min(bytes.len())], end..at.end);
+        for (offset, four) in whole.windows(4).enumerate() {
+            self.index.at([four[0], four[1], four[2], four[3]], |number| self.compare(bytes, at.start + offset, number, hits));
+        }
+        for start in cut {
+            self.index.at(four_at(bytes, start), |number| self.compare(bytes, start, number, hits));
+        }
+    }
+
+    fn compare(&self, bytes: &[u8], start: usize, number: usize, hits: &mut Vec<(Range<usize>, Target)>) {
+        let (text, targets) = &self.texts[number];
+        let span = start..start + text.len();
+        if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
+            hits.extend(targets.iter().map(|target| (span.clone(), *target)));
         }
     }
 }
