@@ -7,13 +7,13 @@
 
 use super::Medium;
 use super::literals::Literals;
-use super::names::{Names, Words, signs, words};
+use super::names::{Names, Words, goes_on, signs, words};
 use super::near;
 use super::spots::{Finder, Run};
 use super::stems::cover;
 use crate::Error;
 use crate::rules::guarantee::{FARTHEST_TOKEN, Way};
-use crate::rules::{Reach, Rule};
+use crate::rules::{Name, Reach, Rule};
 use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -60,7 +60,10 @@ pub struct Prefilter {
 /// What a stem may be a part of.
 #[derive(Default)]
 struct Stemmed {
-    /// A name of an assignment.
+    /// Bytes of the stem.
+    length: usize,
+    /// A name of an assignment: where a word ends behind it, and anywhere.
+    ends_name: bool,
     name: bool,
     /// Literals, where the stem stands in them, and what they lead to.
     literals: Vec<(String, usize, Target)>,
@@ -85,6 +88,8 @@ struct Plan {
     exhaustive: bool,
     /// What has a stem: its literal, the parts of it that mean the same, and what it leads to.
     stemmed: Vec<(String, Vec<String>, Target)>,
+    /// Those of names behind which a word ends.
+    ends: BTreeSet<String>,
     near_values: BTreeMap<String, Vec<Target>>,
     tokens: BTreeMap<String, Vec<Target>>,
     everywhere: BTreeMap<String, Vec<Target>>,
@@ -126,14 +131,31 @@ impl Plan {
         }
     }
 
+    /// A name that may be assigned to.
+    fn name(&mut self, name: &Name) {
+        for sign in signs(name) {
+            let last = name.words.rsplit('_').next().filter(|last| self.exhaustive && last.len() >= 3);
+            let text = last.map_or(sign.text, str::to_owned);
+            if sign.ends {
+                self.ends.insert(text.clone());
+            }
+            if !self.stemmed.iter().any(|(other, ..)| *other == text) {
+                self.literal(text.clone(), std::iter::once(&text[..]), Way::Literal(None), Target::Assignment);
+            }
+        }
+    }
+
     /// The stems of what has one, and what each may be a part of.
     fn stems(&self) -> BTreeMap<Vec<u8>, Stemmed> {
         let parts: Vec<Vec<&str>> = self.stemmed.iter().map(|(_, parts, _)| parts.iter().map(String::as_str).collect()).collect();
         let mut stems: BTreeMap<Vec<u8>, Stemmed> = BTreeMap::new();
         for ((literal, _, target), stem) in self.stemmed.iter().zip(cover(&parts)) {
             let offset = position(literal, &stem).unwrap_or_default();
+            let length = stem.len();
             let stemmed = stems.entry(stem).or_default();
+            stemmed.length = length;
             match target {
+                Target::Assignment if self.ends.contains(literal) => stemmed.ends_name = true,
                 Target::Assignment => stemmed.name = true,
                 _ => stemmed.literals.push((literal.clone(), offset, *target)),
             }
@@ -169,9 +191,7 @@ impl Prefilter {
         let (mut anywhere, mut metadata, mut services) = (Names::default(), Names::default(), HashSet::new());
         let mut begins = HashSet::new();
         let names = rules.iter().filter_map(|rule| if let Reach::Names { names, .. } = &rule.reach { Some(names) } else { None });
-        for sign in names.flatten().flat_map(signs).collect::<BTreeSet<String>>() {
-            plan.literal(sign.clone(), std::iter::once(&sign[..]), Way::Literal(None), Target::Assignment);
-        }
+        names.flatten().for_each(|name| plan.name(name));
         for (index, rule) in rules.iter().enumerate() {
             match &rule.reach {
                 Reach::Literals { literals, files, .. } => {
@@ -275,7 +295,7 @@ impl Prefilter {
                 hits.push((start..start + literal.len(), *target));
             }
         }
-        if stemmed.name {
+        if stemmed.name || stemmed.ends_name && !goes_on(bytes, at + stemmed.length) {
             hits.push((at..at + 1, Target::Assignment));
         }
     }

@@ -23,7 +23,11 @@ pub fn cover(texts: &[Vec<&str>]) -> Vec<Stem> {
         }
     }
     let mut by_price: BinaryHeap<(Reverse<u32>, &[u8])> = BinaryHeap::new();
-    let price = |window: &[u8], texts: usize| ((COST + (rarity(window) as f32).exp2()) / texts as f32 * 256.0) as u32;
+    let price = |window: &[u8], texts: usize| {
+        let hits = (rarity(window) as f32).exp2();
+        // Every hit is compared with every text.
+        ((COST + hits) / texts as f32 * 256.0 + hits * 64.0) as u32
+    };
     by_price.extend(texts_of.iter().map(|(window, texts)| (Reverse(price(window, texts.len())), *window)));
     while let Some((Reverse(was), window)) = by_price.pop() {
         let left: Vec<usize> = texts_of.remove(window).into_iter().flatten().filter(|text| stems[*text].is_empty()).collect();
