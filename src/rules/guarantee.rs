@@ -90,11 +90,11 @@ impl Stretch {
         Stretch { before: before.zip(self.before).map(|(a, b)| a + b), ..self }
     }
 
-    /// The one to look for: of those that are long enough the first, else the longest.
+    /// The one to look for: of those that are long enough the first, and of these the longest; else the longest.
     fn or(self, other: Stretch) -> Stretch {
-        let later = |s: &Stretch| s.before.unwrap_or(usize::MAX);
+        let order = |s: &Stretch| (s.before.unwrap_or(usize::MAX), std::cmp::Reverse(s.length));
         match (self.length >= LEAST_RUN, other.length >= LEAST_RUN) {
-            (true, true) if later(&other) < later(&self) => other,
+            (true, true) if order(&other) < order(&self) => other,
             (true, _) => self,
             (false, true) => other,
             (false, false) if other.length > self.length => other,
@@ -227,7 +227,7 @@ mod tests {
             (r"SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}", 22, Some(3)),
             ("acme[a-z ]{0,24}[=:]{1,4}(?P<secret>[0-9a-f]{32}|[0-9A-Za-z]{20})", 20, Some(32)),
             ("pass=[^ ]{6,}", 4, Some(0)),
-            ("(?:a{20}|b.c)", 1, Some(2)),
+            ("(?:a{20}|b.c)", 1, Some(0)),
             ("x*[0-9a-f]{20}", 20, Some(0)),
             (" *[0-9a-f]{20}", 20, None),
             ("(?i:key)=.+?[0-9a-f]{20}", 20, None),
