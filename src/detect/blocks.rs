@@ -92,7 +92,7 @@ const KINDS: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
-        kinds[byte] = is_packed(b) as u8 * PACKED | b.is_ascii_digit() as u8 * DIGIT | b.is_ascii_alphabetic() as u8 * LETTER;
+        kinds[byte] = (is_packed(b) as u8 * PACKED) | (b.is_ascii_digit() as u8 * DIGIT) | (b.is_ascii_alphabetic() as u8 * LETTER);
         byte += 1;
     }
     kinds
