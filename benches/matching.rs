@@ -3,6 +3,8 @@
 //! `cargo bench --bench matching -- FILE…` takes files of its own, each searched in windows of a mebibyte as a scan does. With `--check` it
 //! compares the matches with those of the slow way, which looks for all literals everywhere, and measures nothing.
 
+#![allow(clippy::expect_used)]
+
 use pentimento::content::{Batch, Packer};
 use pentimento::detect::{Detector, Match};
 use pentimento::layer_scan::Place;
