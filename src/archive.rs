@@ -135,6 +135,11 @@ impl Archive {
         Archive { members, blobs, problems, packing: Vec::new(), omissions, packages, by_digest }
     }
 
+    /// True if it has lists of package managers.
+    pub fn has_lists(&self) -> bool {
+        !self.packages.is_empty()
+    }
+
     /// The package that has the file of a match as it is, if the match is in the content: then it is published.
     pub fn publisher(&self, scan: &LayerScan, hit: &FileHit) -> Option<&str> {
         self.packages.owner(scan.digests.get(&hit.entry).filter(|_| hit.place.in_content())?)

@@ -104,6 +104,8 @@ pub struct ContentHash([u8; 16]);
 pub struct ContentHasher {
     content: blake3::Hasher,
     digests: Option<Box<(Md5, Sha1, Sha256)>>,
+    /// The digests are never computed.
+    content_only: bool,
 }
 
 impl ContentHasher {
@@ -117,8 +119,17 @@ impl ContentHasher {
         }
     }
 
+    /// One that computes no digests, whoever asks for them: they take several times as long, and whoever can read the file again computes
+    /// them when they are needed.
+    pub fn content_only() -> ContentHasher {
+        ContentHasher { content_only: true, ..ContentHasher::default() }
+    }
+
     /// Computes the digests, too. `before` is what was added so far.
     pub fn with_digests(&mut self, before: &[u8]) {
+        if self.content_only {
+            return;
+        }
         let digests = (Md5::new_with_prefix(before), Sha1::new_with_prefix(before), Sha256::new_with_prefix(before));
         self.digests = Some(Box::new(digests));
     }

@@ -74,6 +74,11 @@ impl Packages {
         other.contents.iter().for_each(|(digest, name)| self.insert(*digest, offset + name));
     }
 
+    /// True if no list says anything.
+    pub fn is_empty(&self) -> bool {
+        self.contents.is_empty()
+    }
+
     /// The package that has a file with these digests: `python3.11 (dpkg)`.
     pub fn owner(&self, digests: &FileDigests) -> Option<&str> {
         let owner = [&digests.md5, &digests.sha1, &digests.sha256].into_iter().find_map(|digest| self.contents.get(digest))?;

@@ -92,6 +92,7 @@ impl Walker {
             return self.plain(member, is_json, reader, blob);
         }
         let mut walk = LayerWalk::new(&self.queue);
+        walk.again = self.queue.again && is_tar && packing.is_empty();
         let sealed = matches!(packing.last(), Some(Compression::Unsupported(_)));
         let search = |walk: &mut LayerWalk, reader: &mut dyn Read| match (is_tar, sealed) {
             (true, _) => walk.tar(reader),
@@ -123,7 +124,7 @@ impl Walker {
     fn plain(&mut self, member: Member, is_json: bool, reader: impl Read, blob: &mut Blob) -> Option<ContentHash> {
         let most = if is_json { self.queue.limits.json } else { 0 };
         let mut reader = Keeping::new(reader, most);
-        let mut hasher = ContentHasher::default();
+        let mut hasher = if self.queue.again { ContentHasher::content_only() } else { ContentHasher::default() };
         let read = self.feed.file(member.entry, member.path, member.size, &mut reader, &mut hasher);
         blob.zeros = reader.zeros && read.is_ok();
         if let Err(e) = read {

@@ -3,6 +3,7 @@
 //! Walkers read blobs (as many at once as the source can open) and pack what they read into batches; matchers search batches. The
 //! queue between them and the pool of buffers are bounded, so memory does not grow with the image. Results are sorted at the end.
 
+mod again;
 mod blob;
 mod document;
 mod feed;
@@ -75,6 +76,8 @@ struct Queue {
     /// JSON that was read as documents, in bytes: they are kept to the end.
     documents: Arc<AtomicU64>,
     stop: Arc<AtomicUsize>,
+    /// The source can be read again.
+    again: bool,
 }
 
 impl Queue {
@@ -106,7 +109,14 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, threads: usize
             let (work, give_back) = (work.clone(), give_back.clone());
             scope.spawn(move || matcher(detector, &work, &give_back));
         }
-        let queue = Queue { jobs, empty, limits: *limits, documents: Arc::default(), stop: progress.stop.clone() };
+        let queue = Queue {
+            jobs,
+            empty,
+            limits: *limits,
+            documents: Arc::default(),
+            stop: progress.stop.clone(),
+            again: matches!(source, Source::Members(_)),
+        };
         match source {
             Source::Members(members) => Ok(all_members(members, threads, &queue, progress)),
             Source::Stream(target, reader) => stream(&target, reader, &queue, progress),
@@ -159,7 +169,8 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
     tasks.sort_by_key(|(entry, header)| (header.size > SMALL, std::cmp::Reverse(header.size), *entry));
     let next = AtomicUsize::new(0);
     let (blobs, hashes, fed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    let (scan, tasks, members) = (&walk.scan, &tasks, &members);
+    let (tasks, members) = (&tasks, &members);
+    let scan = &walk.scan;
     std::thread::scope(|scope| {
         for _ in 0..threads.min(tasks.len()) {
             scope.spawn(|| {
@@ -179,7 +190,9 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
         walk.scan.set_content(entry, hash);
     }
     let (blobs, fed) = (std::mem::take(&mut *locked(&blobs)), std::mem::take(&mut *locked(&fed)));
-    finish(walk, fed, blobs, queue)
+    let mut archive = finish(walk, fed, blobs, queue);
+    again::digests(&mut archive, members, tasks, queue);
+    archive
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

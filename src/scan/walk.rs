@@ -23,6 +23,8 @@ pub struct LayerWalk {
     pub scan: LayerScan,
     /// What was wrong so far.
     pub problems: Problems,
+    /// Its bytes can be read again where they are stored.
+    pub again: bool,
     feed: Feed,
     queue: Queue,
     /// Names and link targets that are not searched yet, a NUL behind each, and the entry that the first belongs to.
@@ -44,6 +46,7 @@ impl LayerWalk {
         LayerWalk {
             scan: LayerScan::default(),
             problems: Problems::default(),
+            again: false,
             feed: Feed::new(queue),
             queue: queue.clone(),
             names: Vec::new(),
@@ -84,7 +87,7 @@ impl LayerWalk {
         let (entry, change) = self.begin(header)?;
         if has_content(header, &change) {
             self.scan.coverage.files += 1;
-            let mut hasher = ContentHasher::default();
+            let mut hasher = if self.again { ContentHasher::content_only() } else { ContentHasher::default() };
             let read = self.feed.file(entry, &change.path, header.size, tar, &mut hasher);
             self.scan.set_content(entry, hasher.finish());
             read?;

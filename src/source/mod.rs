@@ -48,6 +48,18 @@ impl Members {
             Opener::Files(root) => dir::open(root, &member.path),
         }
     }
+
+    /// Opens `size` bytes of it, from `offset` on.
+    pub fn open_part(&self, member: &Header, offset: u64, size: u64) -> io::Result<Box<dyn Read>> {
+        match &self.opener {
+            Opener::Ranges(file) => Ok(Box::new(file.range(member.offset.saturating_add(offset), size))),
+            Opener::Files(root) => {
+                let mut whole = dir::open(root, &member.path)?;
+                io::copy(&mut (&mut whole).take(offset), &mut io::sink())?;
+                Ok(Box::new(whole.take(size)))
+            }
+        }
+    }
 }
 
 /// A file that is opened when it is read.

@@ -1,6 +1,6 @@
 //! Where files come from: what a package has as it is in the image is published, and what was changed is not.
 
-use crate::support::{Packing, TestImage, pack, put, run_with, token};
+use crate::support::{Packing, TestImage, file, pack, put, run_with, temporary, token};
 use pentimento::digest::{FileDigests, hex};
 use serde_json::{Value, json};
 
@@ -8,8 +8,14 @@ fn sums(files: &[(&str, &[u8])]) -> String {
     files.iter().map(|(path, content)| format!("{}  {path}\n", hex(&FileDigests::of(content).md5))).collect()
 }
 
+/// From a pipe and from a file, where large files are read again: both say the same.
 fn scan(image: &TestImage, more: &str) -> Value {
-    run_with(["scan", "-", "--format", "json", more], &image.docker_save()).json()
+    let dir = temporary();
+    let path = file(dir.path(), "image.tar", &image.docker_save());
+    let [piped, stored] = ["-", &path].map(|target| run_with(["scan", target, "--format", "json", more], &image.docker_save()).json());
+    assert_eq!(piped["suppressed"], stored["suppressed"]);
+    assert_eq!(paths(&piped), paths(&stored));
+    stored
 }
 
 fn paths(report: &Value) -> Vec<&str> {
