@@ -57,9 +57,10 @@ impl Index {
         (begin.wrapping_mul(0x9e37_79b1) >> 7) as usize & (self.slots.len() - 1)
     }
 
-    /// Calls `each` with the number of every text that begins as these bytes do. Behind the end of what is searched they are zeros.
+    /// Calls `each` with the numbers of the texts that begin as these bytes do: once for those told by four bytes, once for those of three.
+    /// Behind the end of what is searched the bytes are zeros.
     #[inline]
-    pub fn at(&self, bytes: [u8; 4], mut each: impl FnMut(usize)) {
+    pub fn at(&self, bytes: [u8; 4], mut each: impl FnMut(Range<usize>)) {
         if has(&self.begins, four(bytes)) {
             let [a, b, c, d] = bytes;
             let begin = u32::from_le_bytes(bytes.map(|byte| byte.to_ascii_lowercase()));
@@ -72,11 +73,11 @@ impl Index {
         }
     }
 
-    fn lookup(&self, begin: u32, each: &mut impl FnMut(usize)) {
+    fn lookup(&self, begin: u32, each: &mut impl FnMut(Range<usize>)) {
         let mut slot = self.slot(begin);
         while self.slots[slot] != 0 {
             if self.slots[slot] == begin {
-                return self.texts[slot].clone().for_each(|number| each(number as usize));
+                return each(self.texts[slot].start as usize..self.texts[slot].end as usize);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -124,7 +125,7 @@ mod tests {
         let index = Index::new(texts.into_iter());
         let at = |bytes: &[u8]| {
             let mut found = Vec::new();
-            index.at(four_at(bytes, 0), |number| found.push(number));
+            index.at(four_at(bytes, 0), |numbers| found.extend(numbers));
             found.sort_unstable();
             found
         };

@@ -42,7 +42,7 @@ impl Finder {
             while texts != 0 {
                 let place = at + texts.trailing_zeros() as usize;
                 texts &= texts - 1;
-                self.index.at(four_at(bytes, place), |number| stem(place, number));
+                self.index.at(four_at(bytes, place), |numbers| numbers.for_each(|number| stem(place, number)));
             }
         });
         open.close(bytes.len(), &mut run);
