@@ -80,8 +80,13 @@ type Fill = fn(&Tables, &Window, &mut [Block]);
 /// The fastest way on this machine.
 fn best() -> Fill {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        return avx2::fill;
+    {
+        if is_x86_feature_detected!("avx512bw") {
+            return avx512::fill;
+        }
+        if is_x86_feature_detected!("avx2") {
+            return avx2::fill;
+        }
     }
     portable
 }
@@ -211,6 +216,86 @@ mod avx2 {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx512 {
+    use super::{BEHIND, BLOCK, Block, GROUPS, Tables, WIDTH, Window};
+    use std::arch::x86_64::*;
+
+    /// A block at a time. Must not be called where there is no AVX-512 for bytes (BW).
+    pub fn fill(tables: &Tables, window: &Window, blocks: &mut [Block]) {
+        // SAFETY: `best` gives this function out only where `is_x86_feature_detected!("avx512bw")` holds, and nothing else calls it.
+        unsafe { vectors(tables, window, blocks) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn load(bytes: &[u8; BLOCK]) -> __m512i {
+        // SAFETY: 64 bytes are there to be read, and `loadu` asks for no alignment.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn four_times(table: &[u8; 16]) -> __m512i {
+        let mut all = [0; BLOCK];
+        for (at, byte) in all.iter_mut().enumerate() {
+            *byte = table[at % 16];
+        }
+        load(&all)
+    }
+
+    /// Which bytes lie between two.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn between(bytes: __m512i, first: u8, last: u8) -> u64 {
+        let above = _mm512_sub_epi8(bytes, _mm512_set1_epi8(first as i8));
+        _mm512_cmple_epu8_mask(above, _mm512_set1_epi8((last - first) as i8))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn block(tables: &[[[__m512i; 2]; WIDTH]; GROUPS / 8], window: &[u8; BLOCK + BEHIND]) -> Block {
+        let nibble = _mm512_set1_epi8(15);
+        let mut groups = [_mm512_set1_epi8(-1); GROUPS / 8];
+        for place in 0..WIDTH {
+            let Some(bytes) = window[place..].first_chunk() else { continue };
+            let bytes = load(bytes);
+            let low = _mm512_and_si512(bytes, nibble);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
+            for (groups, tables) in groups.iter_mut().zip(tables) {
+                let [of_low, of_high] = tables[place];
+                let here = _mm512_and_si512(_mm512_shuffle_epi8(of_low, low), _mm512_shuffle_epi8(of_high, high));
+                *groups = _mm512_and_si512(*groups, here);
+            }
+        }
+        let mut any = _mm512_setzero_si512();
+        for groups in groups {
+            any = _mm512_or_si512(any, groups);
+        }
+        let Some(bytes) = window.first_chunk() else { return Block::default() };
+        let bytes = load(bytes);
+        let digits = between(bytes, b'0', b'9');
+        let letters = between(_mm512_or_si512(bytes, _mm512_set1_epi8(0x20)), b'a', b'z');
+        let mut packed = digits | letters;
+        for sign in b"+-/_" {
+            packed |= _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(*sign as i8));
+        }
+        Block { packed, digits, letters, texts: _mm512_test_epi8_mask(any, any) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn vectors(tables: &Tables, window: &Window, blocks: &mut [Block]) {
+        let mut all = [[[_mm512_setzero_si512(); 2]; WIDTH]; GROUPS / 8];
+        for (all, half) in all.iter_mut().zip(&tables.0) {
+            for (all, place) in all.iter_mut().zip(half) {
+                *all = [four_times(&place[0]), four_times(&place[1])];
+            }
+        }
+        for (number, out) in blocks.iter_mut().enumerate() {
+            if let Some(window) = window[number * BLOCK..].first_chunk() {
+                *out = block(&all, window);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,17 +317,29 @@ mod tests {
         blocks
     }
 
+    /// What this machine can do beside the portable way.
+    fn every() -> Vec<Fill> {
+        let mut all: Vec<Fill> = vec![best()];
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            all.push(avx2::fill);
+        }
+        all
+    }
+
     proptest! {
         #[test]
         fn vectors_and_bytes_say_the_same(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x20u8..0x7f], MANY * BLOCK + BEHIND)) {
-            prop_assert_eq!(all(best(), &bytes), all(portable, &bytes));
+            for fill in every() {
+                prop_assert_eq!(all(fill, &bytes), all(portable, &bytes));
+            }
         }
     }
 
     #[test]
     fn every_byte_is_of_its_kind() {
         let bytes: Vec<u8> = (0..=255).collect();
-        for fill in [best(), portable] {
+        for fill in every().into_iter().chain([portable as Fill]) {
             let blocks = all(fill, &bytes);
             for byte in 0..=255u8 {
                 let (block, bit) = (blocks[usize::from(byte) / BLOCK], 1 << (usize::from(byte) % BLOCK));

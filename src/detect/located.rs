@@ -26,10 +26,9 @@ pub fn locate(bytes: &[u8], matches: &mut [Match]) {
     let (mut line, mut line_start, mut counted) = (1, 0, 0);
     for found in matches {
         let at = found.offset as usize;
-        for newline in memchr::memchr_iter(b'\n', &bytes[counted..at]) {
-            line += 1;
-            line_start = counted + newline + 1;
-        }
+        let passed = &bytes[counted..at];
+        line += memchr::memchr_iter(b'\n', passed).count() as u64;
+        line_start = memchr::memrchr(b'\n', passed).map_or(line_start, |newline| counted + newline + 1);
         counted = at;
         (found.line, found.column) = (line, (at - line_start) as u64 + 1);
     }

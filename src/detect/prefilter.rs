@@ -262,7 +262,8 @@ impl Prefilter {
         if !self.everywhere.is_empty() {
             self.everywhere.find(bytes, 0..bytes.len(), &mut hits);
         }
-        hits.sort_unstable_by_key(|(span, target)| (span.start, span.end, *target));
+        // Three rows that are sorted, more or less.
+        hits.sort_by_key(|(span, target)| (span.start, span.end, *target));
         // A token in one run is near a value in the next.
         hits.dedup();
         Sight { hits, runs: runs.into_iter().map(|run| run.at).collect() }
