@@ -148,10 +148,8 @@ mod avx2 {
 
     #[target_feature(enable = "avx2")]
     fn twice(table: &[u8; 16]) -> __m256i {
-        let mut both = [0; 32];
-        both[..16].copy_from_slice(table);
-        both[16..].copy_from_slice(table);
-        load(&both)
+        // SAFETY: 16 bytes are there to be read, and `loadu` asks for no alignment.
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
     }
 
     /// All bytes between two.
@@ -236,11 +234,8 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw")]
     fn four_times(table: &[u8; 16]) -> __m512i {
-        let mut all = [0; BLOCK];
-        for (at, byte) in all.iter_mut().enumerate() {
-            *byte = table[at % 16];
-        }
-        load(&all)
+        // SAFETY: 16 bytes are there to be read, and `loadu` asks for no alignment.
+        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
     }
 
     /// Which bytes lie between two.
