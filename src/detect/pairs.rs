@@ -7,7 +7,7 @@ use super::assignment::{name_around, value_after};
 use super::watch::{Refusal, Watch};
 use super::{Detector, Match, Part, Text, placeholder};
 use crate::rules::check::{Fact, FactName};
-use crate::rules::{By, Companion, Confidence, Pair, RuleSet, What, joined};
+use crate::rules::{By, Companion, Confidence, Late, Pair, RuleSet, What, joined};
 use crate::secret::Secret;
 use regex_automata::Input;
 use std::collections::{HashMap, HashSet};
@@ -190,7 +190,8 @@ impl Joining<'_> {
         Some(beside)
     }
 
-    fn around(&self, regex: &regex_automata::meta::Regex, window: Range<usize>) -> Option<Beside> {
+    fn around(&self, regex: &Late, window: Range<usize>) -> Option<Beside> {
+        let regex = regex.get()?;
         let mut captures = regex.create_captures();
         regex.captures(Input::new(&self.text.bytes[window.clone()]), &mut captures);
         let value = captures.get_group(1).filter(|value| !value.is_empty())?;

@@ -81,12 +81,13 @@ fn common() -> &'static HashSet<&'static [u8]> {
 pub fn groups(stems: &[Stem]) -> Vec<(usize, &Stem)> {
     let mut sorted: Vec<&Stem> = stems.iter().collect();
     sorted.sort_by_key(|stem| (stem.len(), Reverse(rarity(stem)), *stem));
-    let mut groups: Vec<Passing> = vec![Passing::default(); GROUPS];
+    let mut groups: Vec<(Passing, f32)> = vec![(Passing::default(), 0.0); GROUPS];
     let place = |stem| {
-        let more = groups.iter().map(|group: &Passing| group.with(stem).share() - group.share()).enumerate();
-        let (best, _) = more.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
-        groups[best] = groups[best].with(stem);
-        (best, stem)
+        let with = groups.iter().map(|(group, share)| (group.with(stem), *share)).map(|(group, share)| (group, group.share(), share));
+        let best = with.enumerate().min_by(|(_, a), (_, b)| (a.1 - a.2).total_cmp(&(b.1 - b.2)));
+        let (number, (group, share, _)) = best.unwrap_or_default();
+        groups[number] = (group, share);
+        (number, stem)
     };
     sorted.into_iter().map(place).collect()
 }
@@ -114,9 +115,10 @@ impl Passing {
 
     /// The share of all places that passes, if bytes did not depend on each other.
     fn share(&self) -> f32 {
-        let passes = |place: usize, byte: u8| self.low[place] >> (byte & 15) & 1 == 1 && self.high[place] >> (byte >> 4) & 1 == 1;
-        let share = |place| {
-            (0..128u8).filter(|byte| passes(place, *byte)).map(|byte| (f32::from(FREQUENCY[usize::from(byte)]) - 20.0).exp2()).sum::<f32>()
+        let bits = |mask: u16| (0..16).filter(move |bit| mask >> bit & 1 == 1);
+        let often = |byte: usize| FREQUENCY.get(byte).map_or(0.0, |log| (1 << log) as f32 / (1 << 20) as f32);
+        let share = |place: usize| {
+            bits(self.high[place]).flat_map(|high| bits(self.low[place]).map(move |low| often(high * 16 + low))).sum::<f32>()
         };
         (0..WIDTH).map(share).product()
     }

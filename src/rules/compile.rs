@@ -231,12 +231,14 @@ fn own_file(file: &str, text: &str) -> Result<(Vec<Rule>, Vec<Pair>), Error> {
         Error::Rules { file: place, message: e.message().to_owned() }
     })?;
     let provider = parsed.provider.unwrap_or_else(|| stem(file));
-    let mut rules: Vec<Rule> = parsed.rule.into_iter().map(|spec| compile(file, text, &provider, spec)).collect::<Result<_, _>>()?;
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    let mut rules: Vec<Rule> =
+        parsed.rule.into_iter().map(|spec| compile(file, (text, &hash), &provider, spec)).collect::<Result<_, _>>()?;
     for (name, service) in &parsed.services {
         let place = || position(file, text, service.span().start);
         let specs = service::rules(name, service).map_err(|e| Error::Rules { file: place(), message: format!("service {name}: {e}") })?;
         for spec in specs {
-            rules.push(compile(file, text, name, spec)?);
+            rules.push(compile(file, (text, &hash), name, spec)?);
         }
     }
     let mut pairs = Vec::new();
@@ -282,7 +284,7 @@ impl Complaint<'_> {
     }
 }
 
-fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rule, Error> {
+fn compile(file: &str, (text, hash): (&str, &str), provider: &str, spec: RuleSpec) -> Result<Rule, Error> {
     let id = spec.id.get_ref().clone();
     let complaint = Complaint { file, text, id: &id, id_at: spec.id.span().start };
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -293,7 +295,9 @@ fn compile(file: &str, text: &str, provider: &str, spec: RuleSpec) -> Result<Rul
     if spec.matches.is_empty() {
         return Err(complaint.rule("at least one `match` example is needed"));
     }
-    rule(&complaint, provider, spec, Vec::new())
+    // All that is in it is in its file.
+    let canonical = format!("{id} of {hash}");
+    rule(&complaint, provider, spec, Vec::new(), canonical)
 }
 
 /// A rule of another tool, whose regex is compiled at once: what it takes is not known before.
@@ -301,14 +305,20 @@ pub(super) fn imported(file: &str, provider: &str, spec: RuleSpec, exceptions: V
     let id = spec.id.get_ref().clone();
     let complaint = Complaint { file, text: "", id: &id, id_at: 0 };
     let built = build(spec.regex.as_ref().map_or("", |regex| regex.get_ref())).map_err(|e| complaint.rule(e.to_string()))?;
-    let rule = rule(&complaint, provider, spec, exceptions)?;
+    let shared: String = exceptions.iter().map(|exception| exception.canonical()).collect();
+    let canonical = format!("{spec:?}{shared}");
+    let rule = rule(&complaint, provider, spec, exceptions, canonical)?;
     let _ = rule.regex.set(built);
     Ok(Rule { imported: true, ..rule })
 }
 
-fn rule(complaint: &Complaint, provider: &str, spec: RuleSpec, mut exceptions: Vec<Arc<Exception>>) -> Result<Rule, Error> {
-    let shared: String = exceptions.iter().map(|exception| exception.canonical()).collect();
-    let canonical = format!("{spec:?}{shared}");
+fn rule(
+    complaint: &Complaint,
+    provider: &str,
+    spec: RuleSpec,
+    mut exceptions: Vec<Arc<Exception>>,
+    canonical: String,
+) -> Result<Rule, Error> {
     let reach = reach(complaint, &spec)?;
     let mut way = Way::Literal(None);
     if let Some(regex) = &spec.regex {

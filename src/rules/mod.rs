@@ -15,7 +15,7 @@ mod spec;
 
 pub use compile::{Document, MAX_AFTER, MAX_BEFORE, Name, Reach, Rule, Window, try_regex};
 pub use exception::Place;
-pub use pair::{By, Companion, Pair, What, joined};
+pub use pair::{By, Companion, Late, Pair, What, joined};
 pub use spec::{Example, ValueSpec};
 
 use crate::digest::Digest;

@@ -1,9 +1,10 @@
 //! Pairs: what stands beside a secret and belongs to it. RULES.md, "Pairs", teaches the format.
 
 use super::check::FactName;
-use super::compile::build_many;
+use super::compile::{build_many, syntax_check};
 use regex_automata::meta::Regex;
 use serde::Deserialize;
+use std::sync::OnceLock;
 
 /// One `[[pair]]` as it is written: which secrets it is about, and what belongs to them.
 #[derive(Debug, Deserialize)]
@@ -74,9 +75,9 @@ pub enum By {
     /// It is assigned to such a name, as [`joined`] writes it, behind what the secret's name begins with.
     Names(Vec<String>),
     /// The first group of this regex, which ends where the secret begins.
-    Before(Regex),
+    Before(Late),
     /// The first group of this regex, which begins where the secret ends.
-    After(Regex),
+    After(Late),
 }
 
 /// A name without separators, in lower case.
@@ -105,8 +106,8 @@ fn companion(spec: CompanionSpec) -> Result<Companion, String> {
     let by = match (&spec.rules[..], &spec.names[..], spec.before, spec.after) {
         ([_, ..], [], None, None) => By::Rules(spec.rules),
         ([], [_, ..], None, None) => By::Names(all_joined(&spec.names)),
-        ([], [], Some(regex), None) => By::Before(with_group(&format!("(?:{regex})\\z"))?),
-        ([], [], None, Some(regex)) => By::After(with_group(&format!("\\A(?:{regex})"))?),
+        ([], [], Some(regex), None) => By::Before(with_group(format!("(?:{regex})\\z"))?),
+        ([], [], None, Some(regex)) => By::After(with_group(format!("\\A(?:{regex})"))?),
         _ => return Err("a companion is found by one of `rules`, `names`, `before` and `after`".to_owned()),
     };
     Ok(Companion { what, by, sure: spec.sure })
@@ -116,7 +117,24 @@ fn all_joined(names: &[String]) -> Vec<String> {
     names.iter().map(|name| joined(name.as_bytes())).collect()
 }
 
-fn with_group(regex: &str) -> Result<Regex, String> {
-    let built = build_many(&[regex]).map_err(|e| format!("the regex is wrong: {e}"))?;
-    if built.captures_len() < 2 { Err("the regex has no group".to_owned()) } else { Ok(built) }
+fn with_group(regex: String) -> Result<Late, String> {
+    let parsed = syntax_check(&regex)?;
+    if parsed.properties().explicit_captures_len() == 0 {
+        return Err("the regex has no group".to_owned());
+    }
+    Ok(Late { regex, built: OnceLock::new() })
+}
+
+/// A regex that is compiled when it is first asked for.
+#[derive(Debug)]
+pub struct Late {
+    regex: String,
+    built: OnceLock<Option<Regex>>,
+}
+
+impl Late {
+    /// None if it is too large to be compiled.
+    pub fn get(&self) -> Option<&Regex> {
+        self.built.get_or_init(|| build_many(&[&self.regex]).ok()).as_ref()
+    }
 }
