@@ -1,6 +1,6 @@
 //! Where a rule is worth trying: values and literals in the bytes, globs on the path, names of assignments.
 //!
-//! Two thirds of the rules are about long values, and long values are rare: runs of bytes with a digit and a letter in them are looked for
+//! Four fifths of the rules are about long values, and long values are rare: runs of bytes with a digit and a letter in them are looked for
 //! first, and literals only near those. What has no such value has a stem, three or four bytes of its literal or name, and all stems are
 //! looked for in the same pass (`spots.rs`). So the time hardly depends on the number of rules. `Prefilter::exhaustive` looks for all
 //! literals everywhere: nothing else tells the two apart.
