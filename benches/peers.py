@@ -29,6 +29,7 @@ def make(directory):
         shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
         install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qq", "-y", "--no-install-recommends"]
         subprocess.run(["chroot", root] + install + PACKAGES, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(["chroot", root, "apt-get", "clean"], check=True)
 
     def base(tar):
         # No devices, and nothing of the host.
