@@ -14,7 +14,7 @@ pub struct Index {
     begins: Vec<u64>,
     /// By the lower five bits of three bytes: a text of three bytes may be there.
     threes: Vec<u64>,
-    /// Begins as [`key`] has them, zero where there is none; a power of two of slots.
+    /// Begins as [`key`] has them, or [`EMPTY`]; a power of two of slots.
     slots: Vec<u32>,
     /// By slot, the texts that begin so.
     texts: Vec<Range<u32>>,
@@ -32,7 +32,7 @@ impl Index {
         let mut index = Index {
             begins: vec![0; 1 << (BITS - 6)],
             threes: vec![0; 1 << (THREE_BITS - 6)],
-            slots: vec![0; size],
+            slots: vec![EMPTY; size],
             texts: vec![0..0; size],
         };
         for (begin, texts) in by_begin {
@@ -45,7 +45,7 @@ impl Index {
                 _ => {}
             }
             let mut slot = index.slot(key(begin));
-            while index.slots[slot] != 0 {
+            while index.slots[slot] != EMPTY {
                 slot = (slot + 1) & (size - 1);
             }
             (index.slots[slot], index.texts[slot]) = (key(begin), texts);
@@ -64,18 +64,18 @@ impl Index {
         if has(&self.begins, four(bytes)) {
             let [a, b, c, d] = bytes;
             let begin = u32::from_le_bytes(bytes.map(|byte| byte.to_ascii_lowercase()));
-            if d != 0 {
+            if d != NO_BYTE {
                 self.lookup(begin, &mut each);
             }
             if has(&self.threes, three([a, b, c])) {
-                self.lookup(begin & 0xff_ffff, &mut each);
+                self.lookup(begin | u32::from(NO_BYTE) << 24, &mut each);
             }
         }
     }
 
     fn lookup(&self, begin: u32, each: &mut impl FnMut(Range<usize>)) {
         let mut slot = self.slot(begin);
-        while self.slots[slot] != 0 {
+        while self.slots[slot] != EMPTY {
             if self.slots[slot] == begin {
                 return each(self.texts[slot].start as usize..self.texts[slot].end as usize);
             }
@@ -93,8 +93,12 @@ pub fn four_at(bytes: &[u8], at: usize) -> [u8; 4] {
     }
 }
 
+/// What no text has: they are UTF-8. It stands behind those of three bytes.
+const NO_BYTE: u8 = 0xff;
+const EMPTY: u32 = u32::MAX;
+
 fn key(begin: &[u8]) -> u32 {
-    begin.iter().rev().fold(0, |key, byte| key << 8 | u32::from(*byte))
+    u32::from_le_bytes(std::array::from_fn(|at| begin.get(at).copied().unwrap_or(NO_BYTE)))
 }
 
 /// Of the lower five bits, which letters of both cases have in common.
@@ -133,5 +137,6 @@ mod tests {
         assert_eq!(at(b"sk-pr"), [2, 3]);
         assert_eq!(at(b"sk-"), [2]);
         assert_eq!((at(b"ghp"), at(b"\x07hp_"), at(b"")), (vec![], vec![], vec![]));
+        assert_eq!(at(b"sk-\xff"), [2]);
     }
 }

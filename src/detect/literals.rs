@@ -2,78 +2,59 @@
 
 use super::index::{Index, four_at};
 use super::prefilter::Target;
+use super::stems::SHORTEST_STEM;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Texts in lower case that are found in any case, and what they lead to.
+/// A text in lower case, and what it leads to.
+type Literal = (Box<[u8]>, Vec<Target>);
+
+/// Texts that are found in any case.
 pub struct Literals {
     index: Index,
-    /// How each text begins: eight bytes, folded as [`fold`] does, and which of them it has. They are compared first, since they stand side
-    /// by side.
-    heads: Vec<(u64, u64)>,
-    texts: Vec<(Box<[u8]>, Vec<Target>)>,
+    indexed: Vec<Literal>,
+    /// Those of one byte or two, which the index has not.
+    short: Vec<Literal>,
 }
 
 impl Literals {
-    /// For these, of three bytes and more.
+    /// For these, in lower case; an empty one is nowhere.
     pub fn new(literals: BTreeMap<String, Vec<Target>>) -> Literals {
-        let texts: Vec<(Box<[u8]>, Vec<Target>)> =
-            literals.into_iter().map(|(text, targets)| (text.into_bytes().into(), targets)).collect();
-        let head = |text: &[u8]| {
-            let mask = u64::MAX >> (64 - 8 * text.len().min(8));
-            (fold(eight_at(text, 0)) & mask, mask)
-        };
-        Literals {
-            index: Index::new(texts.iter().map(|(text, _)| &text[..])),
-            heads: texts.iter().map(|(text, _)| head(text)).collect(),
-            texts,
-        }
+        let all = literals.into_iter().filter(|(text, _)| !text.is_empty());
+        let all = all.map(|(text, targets)| -> Literal { (text.into_bytes().into(), targets) });
+        let (indexed, short): (Vec<Literal>, Vec<Literal>) = all.partition(|(text, _)| text.len() >= SHORTEST_STEM);
+        Literals { index: Index::new(indexed.iter().map(|(text, _)| &text[..])), indexed, short }
     }
 
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.indexed.is_empty() && self.short.is_empty()
     }
 
     /// Adds each that begins in the part `at` of `bytes`.
     pub fn find(&self, bytes: &[u8], at: Range<usize>, hits: &mut Vec<(Range<usize>, Target)>) {
         let end = at.end.min(bytes.len().saturating_sub(3)).max(at.start);
         let (whole, cut) = (&bytes[at.start..(end + 3).min(bytes.len())], end..at.end);
+        let mut compare = |start: usize, literals: &[Literal]| {
+            for (text, targets) in literals {
+                let span = start..start + text.len();
+                if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
+                    hits.extend(targets.iter().map(|target| (span.clone(), *target)));
+                }
+            }
+        };
         for (offset, four) in whole.windows(4).enumerate() {
-            self.index.at([four[0], four[1], four[2], four[3]], |numbers| self.compare(bytes, at.start + offset, numbers, hits));
+            self.index.at([four[0], four[1], four[2], four[3]], |numbers| compare(at.start + offset, &self.indexed[numbers]));
         }
         for start in cut {
-            self.index.at(four_at(bytes, start), |numbers| self.compare(bytes, start, numbers, hits));
+            self.index.at(four_at(bytes, start), |numbers| compare(start, &self.indexed[numbers]));
         }
-    }
-
-    #[cold]
-    fn compare(&self, bytes: &[u8], start: usize, numbers: Range<usize>, hits: &mut Vec<(Range<usize>, Target)>) {
-        let there = fold(eight_at(bytes, start));
-        for number in numbers {
-            let (head, mask) = self.heads[number];
-            if there & mask != head {
-                continue;
-            }
-            let (text, targets) = &self.texts[number];
-            let span = start..start + text.len();
-            if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
-                hits.extend(targets.iter().map(|target| (span.clone(), *target)));
+        for literal in &self.short {
+            let first = literal.0[0];
+            for offset in memchr::memchr2_iter(first, first.to_ascii_uppercase(), &bytes[at.clone()]) {
+                compare(at.start + offset, std::slice::from_ref(literal));
             }
         }
-    }
-}
-
-/// Letters of both cases are alike then, and some other bytes, too.
-fn fold(eight: [u8; 8]) -> u64 {
-    u64::from_le_bytes(eight) | 0x2020_2020_2020_2020
-}
-
-/// The eight bytes at a place, zeros behind the end.
-fn eight_at(bytes: &[u8], at: usize) -> [u8; 8] {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        Some(eight) => *eight,
-        None => std::array::from_fn(|next| bytes.get(at + next).copied().unwrap_or(0)),
     }
 }
 
@@ -83,10 +64,10 @@ mod tests {
 
     #[test]
     fn literals_are_found_in_a_part_in_any_case() {
-        let targets = |rule| vec![Target::Rule(rule)];
-        let literals = Literals::new(BTreeMap::from([("abc".to_owned(), targets(1)), ("bcdef".to_owned(), targets(2))]));
+        let literals = ["abc", "bcdef", "d", ""].iter().enumerate().map(|(rule, text)| ((*text).to_owned(), vec![Target::Rule(rule)]));
+        let literals = Literals::new(literals.collect());
         let mut hits = Vec::new();
         literals.find(b"abc aBCDef abc", 2..9, &mut hits);
-        assert_eq!(hits, [(4..7, Target::Rule(1)), (5..10, Target::Rule(2))]);
+        assert_eq!(hits, [(4..7, Target::Rule(0)), (5..10, Target::Rule(1)), (7..8, Target::Rule(2))]);
     }
 }

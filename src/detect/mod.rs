@@ -392,7 +392,7 @@ impl Detector {
         if value.is_empty() {
             return Err(Refusal::Form);
         }
-        if matches!(rule.way, Way::Value(_)) && !has_value(&text.bytes[whole.clone()]) {
+        if matches!(rule.way, Way::Value(before) if !has_value(&text.bytes[whole.clone()], before)) {
             return Err(Refusal::Plain);
         }
         if !rule.fits_path(text.path) {

@@ -62,11 +62,12 @@ pub struct Sign {
 /// Where there is an assignment to `name`, one of these stands.
 pub fn signs(name: &Name) -> Vec<Sign> {
     let sign = |text: &str| Sign { text: text.to_owned(), ends: false };
-    if name.words.len() < 3 {
-        // Too short to be looked for alone.
-        return ["=", ":", "\"", "'", " ="].iter().map(|end| sign(&format!("{}{end}", name.words))).collect();
-    }
     let words: Vec<&str> = name.words.split('_').collect();
+    if words.iter().all(|word| word.len() < 3) {
+        // Too short to be looked for alone.
+        let last = words.last().unwrap_or(&"");
+        return ["=", ":", "\"", "'", " ="].iter().map(|end| sign(&format!("{last}{end}"))).collect();
+    }
     for (at, word) in words.iter().enumerate().rev() {
         if let Some(end) = ENDS.iter().find(|end| word.ends_with(**end)) {
             let one = Sign { ends: true, ..sign(end) };
@@ -186,6 +187,8 @@ mod tests {
             ("password", "pass"),
             ("contrasena", "contrasena"),
             ("pw", "pw= pw: pw\" pw' pw ="),
+            ("my_pw", "pw= pw: pw\" pw' pw ="),
+            ("a_b", "b= b: b\" b' b ="),
         ] {
             assert_eq!(texts(name), expected);
         }

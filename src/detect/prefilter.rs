@@ -10,7 +10,7 @@ use super::literals::Literals;
 use super::names::{Names, Words, goes_on, signs, words};
 use super::near;
 use super::spots::{Finder, Run};
-use super::stems::cover;
+use super::stems::{SHORTEST_STEM, cover};
 use crate::Error;
 use crate::rules::guarantee::{FARTHEST_TOKEN, Way};
 use crate::rules::{Name, Reach, Rule};
@@ -40,7 +40,7 @@ pub struct Prefilter {
     /// Looked for near values: all of them. In runs that are no values, only how tokens begin.
     near_values: Literals,
     tokens: Literals,
-    /// Looked for everywhere: the keywords of imported rules.
+    /// Looked for everywhere: the keywords of imported rules, and what is too short for a stem.
     everywhere: Literals,
     /// How far in front of a value its literal may begin, in bytes.
     reach: usize,
@@ -108,12 +108,13 @@ impl Plan {
     /// A literal of a rule. `parts` are what all that mean the same have in them.
     fn literal<'a>(&mut self, literal: String, parts: impl Iterator<Item = &'a str>, way: Way, target: Target) {
         match way {
-            _ if self.exhaustive => {
+            // Too short for a stem.
+            _ if self.exhaustive || literal.len() < SHORTEST_STEM => {
                 let targets = self.everywhere.entry(literal).or_default();
                 targets.extend((!targets.contains(&target)).then_some(target));
             }
             Way::Literal(_) => {
-                let mut parts: Vec<String> = parts.filter(|part| part.len() >= 3).map(str::to_owned).collect();
+                let mut parts: Vec<String> = parts.filter(|part| part.len() >= SHORTEST_STEM).map(str::to_owned).collect();
                 if parts.is_empty() {
                     parts.push(literal.clone());
                 }
@@ -134,7 +135,7 @@ impl Plan {
     /// A name that may be assigned to.
     fn name(&mut self, name: &Name) {
         for sign in signs(name) {
-            let last = name.words.rsplit('_').next().filter(|last| self.exhaustive && last.len() >= 3);
+            let last = name.words.rsplit('_').next().filter(|last| self.exhaustive && last.len() >= SHORTEST_STEM);
             let text = last.map_or(sign.text, str::to_owned);
             if sign.ends {
                 self.ends.insert(text.clone());
@@ -279,8 +280,9 @@ impl Prefilter {
         let begin = run.start + 3;
         self.tokens.find(bytes, from..begin, hits);
         for sign in begin..run.end {
+            // Behind a sign, or with it.
             if matches!(bytes[sign - 1], b'-' | b'+' | b'/') {
-                self.tokens.find(bytes, sign..sign + 1, hits);
+                self.tokens.find(bytes, sign - 1..sign + 1, hits);
             }
         }
     }

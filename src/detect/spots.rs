@@ -125,7 +125,7 @@ mod tests {
         for end in 0..=bytes.len() {
             if bytes.get(end).is_none_or(|byte| !is_packed(*byte)) {
                 if end - start >= LEAST_RUN {
-                    runs.push(Run { at: start..end, value: has_value(&bytes[start..end]) });
+                    runs.push(Run { at: start..end, value: has_value(&bytes[start..end], 0) });
                 }
                 start = end + 1;
             }

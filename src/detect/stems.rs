@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::sync::OnceLock;
 
 /// Three or four bytes, ASCII letters in lower case.
+pub const SHORTEST_STEM: usize = 3;
+/// See [`SHORTEST_STEM`].
 pub type Stem = Vec<u8>;
 
 /// What one more stem costs, in stems found for nothing in a megabyte: it lets others pass, too.
@@ -49,7 +51,7 @@ pub fn cover(texts: &[Vec<&str>]) -> Vec<Stem> {
 /// Everything of four bytes that may be a stem; of three, where no part has more.
 fn windows<'a>(parts: &[&'a str]) -> impl Iterator<Item = &'a [u8]> {
     let width = parts.iter().map(|part| part.len()).max().unwrap_or_default().min(WIDTH);
-    let long = parts.iter().copied().filter(move |part| width >= 3 && part.len() >= width).collect::<Vec<&str>>();
+    let long = parts.iter().copied().filter(move |part| width >= SHORTEST_STEM && part.len() >= width).collect::<Vec<&str>>();
     let of_width = long.clone().into_iter().flat_map(move |part| part.as_bytes().windows(width));
     // A scheme is in many.
     let shared = long.into_iter().filter_map(|part| part.find("://").map(|at| &part.as_bytes()[at..at + 3]));

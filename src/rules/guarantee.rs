@@ -52,11 +52,14 @@ pub fn way(regex: &Hir, near: bool, boundary: bool) -> Way {
     }
 }
 
-/// True if `bytes` has a long run with a digit and a letter in it.
-pub fn has_value(bytes: &[u8]) -> bool {
-    bytes
-        .split(|byte| !is_packed(*byte))
-        .any(|run| run.len() >= LEAST_RUN && run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic))
+/// True if a long run with a digit and a letter in it begins in `bytes` at `before` or in front of that.
+pub fn has_value(bytes: &[u8], before: usize) -> bool {
+    let mut begin = 0;
+    bytes.split(|byte| !is_packed(*byte)).any(|run| {
+        let at = begin;
+        begin += run.len() + 1;
+        at <= before && run.len() >= LEAST_RUN && run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic)
+    })
 }
 
 /// The first run of every match that is long enough, or else its longest.
@@ -238,6 +241,12 @@ mod tests {
             let run = of(regex);
             assert_eq!((run.length, run.before), (length, before), "{regex}");
         }
+    }
+
+    #[test]
+    fn a_value_is_where_it_is_looked_for() {
+        let text = b"abcdefghijklmnopqrst.abcdefghijklmnop1";
+        assert!(has_value(text, 21) && !has_value(text, 20) && !has_value(b"abcdefghijklmn1", 0));
     }
 
     #[test]

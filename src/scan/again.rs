@@ -5,9 +5,10 @@ use super::{Queue, Task};
 use crate::archive::{Archive, Content};
 use crate::digest::{ContentHasher, FileDigests};
 use crate::layer::change::{ChangeKind, FileType};
+use crate::layer::tar::Header;
 use crate::layer_scan::LayerScan;
 use crate::source::Members;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 /// Computes the digests of such files in the layers that are stored as they are, and among the members.
@@ -15,7 +16,8 @@ pub fn digests(archive: &mut Archive, members: &Members, tasks: &[Task], queue: 
     if !archive.has_lists() {
         return;
     }
-    let header = |member: u32| tasks.iter().find(|(entry, _)| *entry == member).map(|(_, header)| header);
+    let headers: HashMap<u32, &Header> = tasks.iter().map(|(entry, header)| (*entry, header)).collect();
+    let header = |member: u32| headers.get(&member).copied();
     for blob in &mut archive.blobs {
         let (Content::Layer(layer), None, Some(header)) = (&mut blob.content, &blob.unpacked, header(blob.member)) else { continue };
         if layer.tar {

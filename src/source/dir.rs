@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Problem, Problems};
 use crate::layer::tar::Header;
 use crate::limits::Limits;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The files of the layout at `root`.
@@ -48,7 +48,7 @@ pub fn layout(target: &str, root: &Path, limits: &Limits) -> Result<Members, Err
 }
 
 /// Opens a file of the layout; what became a link, a device or a pipe since it was listed is refused.
-pub fn open(root: &Path, name: &[u8]) -> io::Result<Box<dyn Read>> {
+pub fn open(root: &Path, name: &[u8]) -> io::Result<File> {
     let path = root.join(native(name));
     let changed = || io::Error::other("no longer a regular file of this directory");
     // A directory on the way may have become a link.
@@ -61,7 +61,7 @@ pub fn open(root: &Path, name: &[u8]) -> io::Result<Box<dyn Read>> {
     if !file.metadata()?.is_file() {
         return Err(changed());
     }
-    Ok(Box::new(file))
+    Ok(file)
 }
 
 /// A relative path with `/`, as archives have it.

@@ -45,7 +45,7 @@ impl Members {
     pub fn open(&self, member: &Header) -> io::Result<Box<dyn Read>> {
         match &self.opener {
             Opener::Ranges(file) => Ok(Box::new(file.range(member.offset, member.size))),
-            Opener::Files(root) => dir::open(root, &member.path),
+            Opener::Files(root) => Ok(Box::new(dir::open(root, &member.path)?)),
         }
     }
 
@@ -53,11 +53,7 @@ impl Members {
     pub fn open_part(&self, member: &Header, offset: u64, size: u64) -> io::Result<Box<dyn Read>> {
         match &self.opener {
             Opener::Ranges(file) => Ok(Box::new(file.range(member.offset.saturating_add(offset), size))),
-            Opener::Files(root) => {
-                let mut whole = dir::open(root, &member.path)?;
-                io::copy(&mut (&mut whole).take(offset), &mut io::sink())?;
-                Ok(Box::new(whole.take(size)))
-            }
+            Opener::Files(root) => Ok(Box::new(FileRange::new(dir::open(root, &member.path)?, offset, size))),
         }
     }
 }

@@ -63,6 +63,29 @@ fn this_repository() {
     }
 }
 
+/// Rules of a user, whose words are too short for a stem.
+#[test]
+fn short_words_are_looked_for_too() {
+    let rule =
+        |id: &str, reach: &str| format!("[[rule]]\nid = \"own-{id}\"\ntitle = \"x\"\nseverity = \"low\"\n{reach}\nmatch = [\"x\"]\n\n");
+    let own = rule("pw", "names = [\"my_pw\", \"a_b\"]\nvalue = { min = 6 }") + &rule("key", "near = [\"a b\"]\nform = [\"{digits:20}\"]");
+    let gitleaks = "[[rules]]\nid = \"short\"\nregex = \"sk([0-9]{8})\"\nkeywords = [\"sk\"]\n".to_owned();
+    for (file, texts) in [
+        (("own.toml".to_owned(), own), &["MY_PW=kX7qfR2m", "myPw: 'kX7qfR2m'", "a_b=kX7qfR2m", "AB key = 12345678901234567890"][..]),
+        (("gitleaks.toml".to_owned(), gitleaks), &["a SK12345678 sk12345678 b"][..]),
+    ] {
+        let rules = || RuleSet::from_texts(std::slice::from_ref(&file)).expect("rules");
+        let (fast, slow) = (Detector::new(rules()).expect("fast"), Detector::exhaustive(rules()).expect("slow"));
+        for text in texts {
+            let [fast, slow] = [&fast, &slow].map(|detector| {
+                let found = detector.scan(&Text::whole(text.as_bytes(), b"", Medium::Text));
+                found.into_iter().map(|found| (found.rule, found.offset)).collect::<Vec<_>>()
+            });
+            assert!(!fast.is_empty() && fast == slow, "{text}: {fast:?} {slow:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
