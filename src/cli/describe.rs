@@ -28,6 +28,9 @@ pub fn text(rule: &Rule) -> Result<String> {
     if let Some(check) = &rule.check_name {
         line("check", check)?;
     }
+    if !rule.opened_by.is_empty() {
+        line("opened by", &rule.opened_by.join(", "))?;
+    }
     if rule.exceptions() > 0 {
         line("except", &format!("what {} exceptions let pass", rule.exceptions()))?;
     }
@@ -56,6 +59,7 @@ pub fn json(rule: &Rule) -> Value {
     value["forms"] = json!(rule.forms);
     value["regex"] = Some(rule.pattern()).filter(|regex| !regex.is_empty()).into();
     value["gates"] = json!(gates(&rule.value));
+    value["opened_by"] = json!(rule.opened_by);
     value["exceptions"] = rule.exceptions().into();
     value["examples"] = examples(&rule.matches, "example").into();
     value["counter_examples"] = examples(&rule.reject, "not").into();

@@ -3,6 +3,7 @@
 //! Only what decodes to readable text is given back: images, keys and certificates in base64 are no texts. There is one pass for each
 //! kind of coding, and the texts that it gives are together no longer than what they were decoded from.
 
+use super::spots::Run;
 use crate::rules::check::decode_lenient;
 use crate::rules::guarantee::is_packed;
 use crate::text::percent_decode;
@@ -96,7 +97,7 @@ const LEAST_UTF16: usize = 8;
 
 /// All texts that are encoded in `bytes`, by their begin; `runs` are its long runs of packed bytes, in order. With `binary`, strings of two
 /// bytes a character are among them.
-pub fn parts(bytes: &[u8], runs: &[Range<usize>], binary: bool) -> Vec<Decoded> {
+pub fn parts(bytes: &[u8], runs: &[Run], binary: bool) -> Vec<Decoded> {
     let mut parts = Vec::new();
     packed(bytes, runs, &mut parts);
     percent(bytes, &mut parts);
@@ -108,9 +109,9 @@ pub fn parts(bytes: &[u8], runs: &[Range<usize>], binary: bool) -> Vec<Decoded> 
 }
 
 /// Runs of base64 or hexadecimal digits.
-fn packed(bytes: &[u8], runs: &[Range<usize>], parts: &mut Vec<Decoded>) {
+fn packed(bytes: &[u8], runs: &[Run], parts: &mut Vec<Decoded>) {
     let mut done = 0;
-    for run in runs.iter().filter(|run| run.len() >= LEAST_BASE64) {
+    for run in runs.iter().map(|run| &run.at).filter(|run| run.len() >= LEAST_BASE64) {
         if run.start >= done {
             done = one_run(bytes, run.clone(), parts);
         }
@@ -352,7 +353,7 @@ mod tests {
 
     fn all(bytes: &[u8], binary: bool) -> Vec<Decoded> {
         let mut runs = Vec::new();
-        Finder::new(&[]).find(bytes, |_, _| {}, |run| runs.push(run.at));
+        Finder::new(&[]).find(bytes, |_, _| {}, |run| runs.push(run));
         parts(bytes, &runs, binary)
     }
 

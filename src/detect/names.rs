@@ -110,8 +110,7 @@ impl Names {
         let exact = (0..last).find_map(|from| self.exact.get(&words.joined[words.begin(from)..end]));
         exact.copied().or_else(|| {
             let all = words.word(last - 1);
-            let long = all.len() >= JOINED_FROM;
-            self.joined.iter().filter(|_| long).find(|(name, _)| all.ends_with(name)).map(|(_, rule)| *rule)
+            self.joined.iter().find(|(name, _)| all.ends_with(name)).map(|(_, rule)| *rule)
         })
     }
 }

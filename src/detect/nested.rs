@@ -1,15 +1,15 @@
 //! Matches in what a text encodes, and where they stand in it.
 
 use super::decode::{self, Decoded};
+use super::spots::Run;
 use super::watch::{Refusal, Watch};
 use super::{Detector, ENCODED, Match, Medium, Part, Text, allow, locate, specificity};
 use crate::secret::Secret;
 use std::collections::HashSet;
-use std::ops::Range;
 
 impl Detector {
     /// Adds matches in what is encoded in the text to those that were found in it, which are sorted by offset.
-    pub(super) fn encoded<W: Watch>(&self, text: &Text, runs: &[Range<usize>], depth: usize, matches: &mut Vec<Match>, watch: &mut W) {
+    pub(super) fn encoded<W: Watch>(&self, text: &Text, runs: &[Run], depth: usize, matches: &mut Vec<Match>, watch: &mut W) {
         let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
         let told: HashSet<(usize, &Secret)> =
             matches.iter().filter(|found| !found.is_allowed()).map(|found| (found.rule, &found.secret)).collect();

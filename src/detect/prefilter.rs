@@ -74,7 +74,7 @@ pub struct Sight {
     /// Literals and stems of names, by their place.
     pub hits: Vec<(Range<usize>, Target)>,
     /// Long runs of packed bytes, by their place.
-    pub runs: Vec<Range<usize>>,
+    pub runs: Vec<Run>,
 }
 
 /// What is shorter may begin anything; what is longer begins as something shorter does.
@@ -99,8 +99,8 @@ struct Plan {
 impl Sight {
     /// True if a long run begins at `to` or before, and does not end at `from` or before.
     pub fn has_run(&self, from: usize, to: usize) -> bool {
-        let first = self.runs.partition_point(|run| run.end <= from);
-        self.runs.get(first).is_some_and(|run| run.start <= to)
+        let first = self.runs.partition_point(|run| run.at.end <= from);
+        self.runs.get(first).is_some_and(|run| run.at.start <= to)
     }
 }
 
@@ -204,9 +204,7 @@ impl Prefilter {
                     }
                     add_globs(files, index);
                 }
-                Reach::Files { files, .. } => {
-                    add_globs(files, index);
-                }
+                Reach::Files { files, .. } => add_globs(files, index),
                 Reach::Near { words, complete, .. } => {
                     services.extend(words.iter().filter(|word| *complete && !is_everyday(word)).map(|word| joined(word)));
                     for (word, literal) in words.iter().flat_map(|word| variants(word).into_iter().map(move |literal| (word, literal))) {
@@ -267,7 +265,7 @@ impl Prefilter {
         hits.sort_by_key(|(span, target)| (span.start, span.end, *target));
         // A token in one run is near a value in the next.
         hits.dedup();
-        Sight { hits, runs: runs.into_iter().map(|run| run.at).collect() }
+        Sight { hits, runs }
     }
 
     /// Tokens that begin in a run, or right in front of it, where words begin; in a binary file everywhere.
