@@ -28,7 +28,13 @@ def make(directory):
         subprocess.run(["debootstrap", "--variant=minbase", "bookworm", root], check=True, stdout=subprocess.DEVNULL)
         shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
         install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qq", "-y", "--no-install-recommends"]
-        subprocess.run(["chroot", root] + install + PACKAGES, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # The JDK is not installed without it.
+        proc = os.path.join(root, "proc")
+        subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
+        try:
+            subprocess.run(["chroot", root] + install + PACKAGES, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        finally:
+            subprocess.run(["umount", proc], check=True)
         subprocess.run(["chroot", root, "apt-get", "clean"], check=True)
 
     def base(tar):

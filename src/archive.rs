@@ -3,7 +3,7 @@
 //! What a blob is *for* (layer, config, manifest) is decided later, when the manifests are known. The members themselves are kept as a
 //! layer is: an archive that turns out to be no image is one.
 
-use crate::digest::Digest;
+use crate::digest::{Algorithms, Digest};
 use crate::error::{Code, Problem};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::compression::Compression;
@@ -135,9 +135,9 @@ impl Archive {
         Archive { members, blobs, problems, packing: Vec::new(), omissions, packages, by_digest }
     }
 
-    /// True if it has lists of package managers.
-    pub fn has_lists(&self) -> bool {
-        !self.packages.is_empty()
+    /// Which digests of files its lists of package managers have.
+    pub fn listed(&self) -> Algorithms {
+        self.packages.algorithms()
     }
 
     /// The package that has the file of a match as it is, if the match is in the content: then it is published.

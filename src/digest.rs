@@ -103,7 +103,7 @@ pub struct ContentHash([u8; 16]);
 #[derive(Default)]
 pub struct ContentHasher {
     content: blake3::Hasher,
-    digests: Option<Box<(Md5, Sha1, Sha256)>>,
+    digests: Option<Box<FileHasher>>,
     /// The digests are never computed.
     content_only: bool,
 }
@@ -113,9 +113,7 @@ impl ContentHasher {
     pub fn update(&mut self, bytes: &[u8]) {
         self.content.update(bytes);
         if let Some(digests) = &mut self.digests {
-            digests.0.update(bytes);
-            digests.1.update(bytes);
-            digests.2.update(bytes);
+            digests.update(bytes);
         }
     }
 
@@ -130,14 +128,14 @@ impl ContentHasher {
         if self.content_only {
             return;
         }
-        let digests = (Md5::new_with_prefix(before), Sha1::new_with_prefix(before), Sha256::new_with_prefix(before));
-        self.digests = Some(Box::new(digests));
+        let mut digests = Box::new(FileHasher::new(Algorithms::ALL));
+        digests.update(before);
+        self.digests = Some(digests);
     }
 
     /// The digests of all that was added, if they were asked for.
     pub fn digests(&mut self) -> Option<FileDigests> {
-        let (md5, sha1, sha256) = *self.digests.take()?;
-        Some(FileDigests { md5: first(&md5.finalize()), sha1: first(&sha1.finalize()), sha256: first(&sha256.finalize()) })
+        Some(self.digests.take()?.finish())
     }
 
     /// The hash of all that was added.
@@ -146,21 +144,69 @@ impl ContentHasher {
     }
 }
 
-/// The digests of a file by which package managers know it, of each the first 16 bytes.
+/// Digests by which package managers know a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Algorithms {
+    /// dpkg.
+    pub md5: bool,
+    /// apk.
+    pub sha1: bool,
+    /// Python's `RECORD`.
+    pub sha256: bool,
+}
+
+impl Algorithms {
+    /// Every one.
+    pub const ALL: Algorithms = Algorithms { md5: true, sha1: true, sha256: true };
+}
+
+/// Computes [`FileDigests`] piece by piece.
+pub struct FileHasher {
+    md5: Option<Md5>,
+    sha1: Option<Sha1>,
+    sha256: Option<Sha256>,
+}
+
+impl FileHasher {
+    /// For these algorithms.
+    pub fn new(wanted: Algorithms) -> FileHasher {
+        FileHasher { md5: wanted.md5.then(Md5::new), sha1: wanted.sha1.then(Sha1::new), sha256: wanted.sha256.then(Sha256::new) }
+    }
+
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.iter_mut().for_each(|digest| digest.update(bytes));
+        self.sha1.iter_mut().for_each(|digest| digest.update(bytes));
+        self.sha256.iter_mut().for_each(|digest| digest.update(bytes));
+    }
+
+    /// The digests of all that was added.
+    pub fn finish(self) -> FileDigests {
+        FileDigests {
+            md5: self.md5.map(|digest| first(&digest.finalize())),
+            sha1: self.sha1.map(|digest| first(&digest.finalize())),
+            sha256: self.sha256.map(|digest| first(&digest.finalize())),
+        }
+    }
+}
+
+/// The digests of a file by which package managers know it, of each the first 16 bytes; none for those that were not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileDigests {
     /// MD5, all of it: dpkg.
-    pub md5: [u8; 16],
+    pub md5: Option<[u8; 16]>,
     /// SHA-1: apk.
-    pub sha1: [u8; 16],
+    pub sha1: Option<[u8; 16]>,
     /// SHA-256: Python's `RECORD`, rpm.
-    pub sha256: [u8; 16],
+    pub sha256: Option<[u8; 16]>,
 }
 
 impl FileDigests {
-    /// Those of `content`.
+    /// All those of `content`.
     pub fn of(content: &[u8]) -> FileDigests {
-        FileDigests { md5: first(&Md5::digest(content)), sha1: first(&Sha1::digest(content)), sha256: first(&Sha256::digest(content)) }
+        let mut hasher = FileHasher::new(Algorithms::ALL);
+        hasher.update(content);
+        hasher.finish()
     }
 }
 

@@ -30,7 +30,7 @@ mod tests {
     use crate::digest::{FileDigests, hex};
 
     fn sum(content: &str) -> String {
-        hex(&FileDigests::of(content.as_bytes()).md5)
+        hex(&FileDigests::of(content.as_bytes()).md5.expect("MD5"))
     }
 
     #[test]

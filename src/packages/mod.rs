@@ -8,7 +8,7 @@ mod apk;
 mod dpkg;
 mod record;
 
-use crate::digest::FileDigests;
+use crate::digest::{Algorithms, FileDigests};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -52,6 +52,7 @@ impl List {
 pub struct Packages {
     names: Vec<Box<str>>,
     contents: HashMap<[u8; 16], u32>,
+    algorithms: Algorithms,
 }
 
 impl Packages {
@@ -59,12 +60,25 @@ impl Packages {
     pub fn read(&mut self, list: List, path: &[u8], text: &[u8]) {
         let text = String::from_utf8_lossy(text);
         let path = String::from_utf8_lossy(path);
-        match list {
-            List::Dpkg => dpkg::sums(&path, &text, self),
-            List::DpkgStatus => dpkg::status(&text, self),
-            List::Apk => apk::installed(&text, self),
-            List::Record => record::record(&path, &text, self),
-        }
+        let algorithm = match list {
+            List::Dpkg => {
+                dpkg::sums(&path, &text, self);
+                &mut self.algorithms.md5
+            }
+            List::DpkgStatus => {
+                dpkg::status(&text, self);
+                &mut self.algorithms.md5
+            }
+            List::Apk => {
+                apk::installed(&text, self);
+                &mut self.algorithms.sha1
+            }
+            List::Record => {
+                record::record(&path, &text, self);
+                &mut self.algorithms.sha256
+            }
+        };
+        *algorithm |= !self.contents.is_empty();
     }
 
     /// Adds what other lists say.
@@ -72,16 +86,18 @@ impl Packages {
         let offset = self.names.len() as u32;
         self.names.extend(other.names.iter().cloned());
         other.contents.iter().for_each(|(digest, name)| self.insert(*digest, offset + name));
+        let (own, other) = (&mut self.algorithms, other.algorithms);
+        (own.md5, own.sha1, own.sha256) = (own.md5 | other.md5, own.sha1 | other.sha1, own.sha256 | other.sha256);
     }
 
-    /// True if no list says anything.
-    pub fn is_empty(&self) -> bool {
-        self.contents.is_empty()
+    /// Which digests of a file may be in the lists.
+    pub fn algorithms(&self) -> Algorithms {
+        self.algorithms
     }
 
     /// The package that has a file with these digests: `python3.11 (dpkg)`.
     pub fn owner(&self, digests: &FileDigests) -> Option<&str> {
-        let owner = [&digests.md5, &digests.sha1, &digests.sha256].into_iter().find_map(|digest| self.contents.get(digest))?;
+        let owner = [digests.md5, digests.sha1, digests.sha256].into_iter().flatten().find_map(|digest| self.contents.get(&digest))?;
         Some(&self.names[*owner as usize])
     }
 
@@ -146,13 +162,13 @@ mod tests {
         one.add("a", "x", [[1; 16]]);
         one.add("b", "x", [[2; 16]]);
         all.merge(&one);
-        let digests = FileDigests { md5: [0; 16], sha1: [2; 16], sha256: [0; 16] };
+        let digests = FileDigests { md5: Some([0; 16]), sha1: Some([2; 16]), sha256: None };
         assert_eq!(all.owner(&digests), Some("b (x)"));
         one.add("a", "y", [[2; 16]]);
         all.merge(&one);
         assert_eq!((one.owner(&digests), all.owner(&digests)), (Some("a (y)"), Some("a (y)")));
         one.add("b", "x", [[2; 16]]);
         one.add("a\u{1b}[31m", "x", [[3; 16]]);
-        assert_eq!(one.owner(&FileDigests { md5: [3; 16], sha1: [0; 16], ..digests }), None);
+        assert_eq!(one.owner(&FileDigests { md5: Some([3; 16]), sha1: None, ..digests }), None);
     }
 }

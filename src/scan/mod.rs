@@ -191,7 +191,7 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
     }
     let (blobs, fed) = (std::mem::take(&mut *locked(&blobs)), std::mem::take(&mut *locked(&fed)));
     let mut archive = finish(walk, fed, blobs, queue);
-    again::digests(&mut archive, members, tasks, queue);
+    again::digests(&mut archive, members, tasks, queue, threads);
     archive
 }
 
