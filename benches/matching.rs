@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 /// Runs of each; the fastest counts, since a machine is never faster than it is.
-const RUNS: usize = 5;
+const RUNS: usize = 15;
 
 fn main() {
     let detector = Detector::new(RuleSet::builtin().expect("rules")).expect("a detector");

@@ -3,7 +3,7 @@
 //! Only what decodes to readable text is given back: images, keys and certificates in base64 are no texts. There is one pass for each
 //! kind of coding, and the texts that it gives are together no longer than what they were decoded from.
 
-use super::spots::Run;
+use super::spots::{Run, Spots};
 use crate::rules::check::decode_lenient;
 use crate::rules::guarantee::is_packed;
 use crate::text::percent_decode;
@@ -95,14 +95,14 @@ const LEAST_BASE64: usize = 20;
 const LEAST_HEX: usize = 32;
 const LEAST_UTF16: usize = 8;
 
-/// All texts that are encoded in `bytes`, by their begin; `runs` are its long runs of packed bytes, in order. With `binary`, strings of two
-/// bytes a character are among them.
-pub fn parts(bytes: &[u8], runs: &[Run], binary: bool) -> Vec<Decoded> {
+/// All texts that are encoded in `bytes`, by their begin; `spots` are what was found in it. With `binary`, strings of two bytes a character
+/// are among them.
+pub fn parts(bytes: &[u8], spots: &Spots, binary: bool) -> Vec<Decoded> {
     let mut parts = Vec::new();
-    packed(bytes, runs, &mut parts);
+    packed(bytes, &spots.runs, &mut parts);
     percent(bytes, &mut parts);
     if binary {
-        wide(bytes, &mut parts);
+        wide(bytes, &spots.wide, &mut parts);
     }
     parts.sort_by_key(|part| part.from.start);
     parts
@@ -281,16 +281,15 @@ fn escaped(word: &[u8], count: usize) -> usize {
 }
 
 /// Strings of two bytes a character: all of one kind that stand near each other are one text, line by line. They are long enough to fill
-/// eight bytes at a place that can be divided by eight: only these are looked at first.
-fn wide(bytes: &[u8], parts: &mut Vec<Decoded>) {
-    let (mut done, mut word) = (0, 0);
-    while let Some(eight) = bytes.get(word..).and_then(|rest| rest.first_chunk()) {
-        word += 8;
-        if !alternates(*eight) {
+/// eight bytes at a place that can be divided by eight: `places`, where every second is NUL.
+fn wide(bytes: &[u8], places: &[usize], parts: &mut Vec<Decoded>) {
+    let mut done = 0;
+    for place in places.iter().copied() {
+        if place < done || !bytes[place..].iter().take(8).all(|byte| *byte == 0 || is_plain(*byte)) {
             continue;
         }
         // Back to its begin.
-        let mut start = word - 8;
+        let mut start = place;
         let zero_first = usize::from(bytes[start] != 0);
         while start >= done + 2 && bytes[start - 2 + zero_first] == 0 && is_plain(bytes[start - 1 - zero_first]) {
             start -= 2;
@@ -304,18 +303,9 @@ fn wide(bytes: &[u8], parts: &mut Vec<Decoded>) {
         if units >= LEAST_UTF16 {
             let from = start..start + units * 2;
             done = from.end;
-            word = word.max(done.next_multiple_of(8));
             parts.push(Decoded::new(narrow(&bytes[from.clone()], coding), from, coding));
         }
     }
-}
-
-/// Every second byte is zero, and the others are characters.
-fn alternates(eight: [u8; 8]) -> bool {
-    const EVERY_SECOND: u64 = 0x00ff_00ff_00ff_00ff;
-    let units = u64::from_le_bytes(eight);
-    let (even, odd) = (units & EVERY_SECOND == 0, units >> 8 & EVERY_SECOND == 0);
-    even != odd && eight.iter().skip(usize::from(even)).step_by(2).all(|byte| is_plain(*byte))
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -352,9 +342,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD as BASE;
 
     fn all(bytes: &[u8], binary: bool) -> Vec<Decoded> {
-        let mut runs = Vec::new();
-        Finder::new(&[]).find(bytes, |_, _| {}, |run| runs.push(run));
-        parts(bytes, &runs, binary)
+        parts(bytes, &Finder::new(&[]).find(bytes, |_, _| {}), binary)
     }
 
     fn texts(bytes: &[u8], binary: bool) -> Vec<(String, &'static str)> {

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Bits of the tables that say most of the time that nothing stands there.
-const BITS: u32 = 17;
+/// Bits of the table that says of three bytes, most of the time, that no text of three bytes stands there.
 const THREE_BITS: u32 = 15;
+/// The same of four bytes: so many bits for each of their begins, and at most so many, as a power of two.
+const SPARSE: usize = 32;
+const MOST_BITS: u32 = 17;
 
 /// The begins of texts, and their numbers.
 #[derive(Debug)]
 pub struct Index {
-    /// By a hash of four bytes: some text may begin with them, or with three of them.
+    /// By a hash of four bytes: some text may begin with them, or with three of them. A power of two of bits; and what that leaves of a hash.
     begins: Vec<u64>,
+    shift: u32,
     /// By the lower five bits of three bytes: a text of three bytes may be there.
     threes: Vec<u64>,
     /// Begins as [`key`] has them, or [`EMPTY`]; a power of two of slots.
@@ -29,8 +32,12 @@ impl Index {
             by_begin.entry(&text[..text.len().min(4)]).and_modify(|texts| texts.end = number + 1).or_insert(number..number + 1);
         }
         let size = (by_begin.len() * 2).next_power_of_two().max(64);
+        let begins: usize = by_begin.keys().map(|begin| if begin.len() == 3 { 32 } else { 1 }).sum();
+        let bits = (begins * SPARSE).next_power_of_two().ilog2().clamp(6, MOST_BITS);
+        let shift = u32::BITS - bits;
         let mut index = Index {
-            begins: vec![0; 1 << (BITS - 6)],
+            begins: vec![0; 1 << (bits - 6)],
+            shift,
             threes: vec![0; 1 << (THREE_BITS - 6)],
             slots: vec![EMPTY; size],
             texts: vec![0..0; size],
@@ -39,9 +46,9 @@ impl Index {
             match *begin {
                 [a, b, c] => {
                     set(&mut index.threes, three([a, b, c]));
-                    (0..32).for_each(|any| set(&mut index.begins, four([a, b, c, any])));
+                    (0..32).for_each(|any| set(&mut index.begins, four([a, b, c, any], shift)));
                 }
-                [a, b, c, d] => set(&mut index.begins, four([a, b, c, d])),
+                [a, b, c, d] => set(&mut index.begins, four([a, b, c, d], shift)),
                 _ => {}
             }
             let mut slot = index.slot(key(begin));
@@ -61,7 +68,7 @@ impl Index {
     /// Behind the end of what is searched the bytes are zeros.
     #[inline]
     pub fn at(&self, bytes: [u8; 4], mut each: impl FnMut(Range<usize>)) {
-        if has(&self.begins, four(bytes)) {
+        if has(&self.begins, four(bytes, self.shift)) {
             let [a, b, c, d] = bytes;
             let begin = u32::from_le_bytes(bytes.map(|byte| byte.to_ascii_lowercase()));
             if d != NO_BYTE {
@@ -102,9 +109,9 @@ fn key(begin: &[u8]) -> u32 {
 }
 
 /// Of the lower five bits, which letters of both cases have in common.
-fn four(bytes: [u8; 4]) -> usize {
+fn four(bytes: [u8; 4], shift: u32) -> usize {
     let folded = u32::from_le_bytes(bytes) & 0x1f1f_1f1f;
-    (folded.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
+    (folded.wrapping_mul(0x9e37_79b1) >> shift) as usize
 }
 
 fn three([a, b, c]: [u8; 3]) -> usize {

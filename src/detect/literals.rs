@@ -34,26 +34,32 @@ impl Literals {
     /// Adds each that begins in the part `at` of `bytes`.
     pub fn find(&self, bytes: &[u8], at: Range<usize>, hits: &mut Vec<(Range<usize>, Target)>) {
         let end = at.end.min(bytes.len().saturating_sub(3)).max(at.start);
-        let (whole, cut) = (&bytes[at.start..(end + 3).min(bytes.len())], end..at.end);
-        let mut compare = |start: usize, literals: &[Literal]| {
-            for (text, targets) in literals {
-                let span = start..start + text.len();
-                if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
-                    hits.extend(targets.iter().map(|target| (span.clone(), *target)));
-                }
-            }
-        };
+        let whole = &bytes[at.start..(end + 3).min(bytes.len())];
         for (offset, four) in whole.windows(4).enumerate() {
-            self.index.at([four[0], four[1], four[2], four[3]], |numbers| compare(at.start + offset, &self.indexed[numbers]));
+            let start = at.start + offset;
+            self.index.at([four[0], four[1], four[2], four[3]], |numbers| compare(bytes, start, &self.indexed[numbers], hits));
         }
-        for start in cut {
-            self.index.at(four_at(bytes, start), |numbers| compare(start, &self.indexed[numbers]));
-        }
+        (end..at.end).for_each(|start| self.at(bytes, start, hits));
         for literal in &self.short {
             let first = literal.0[0];
             for offset in memchr::memchr2_iter(first, first.to_ascii_uppercase(), &bytes[at.clone()]) {
-                compare(at.start + offset, std::slice::from_ref(literal));
+                compare(bytes, at.start + offset, std::slice::from_ref(literal), hits);
             }
+        }
+    }
+
+    /// Adds each of three bytes and more that begins at `start`.
+    #[inline]
+    pub fn at(&self, bytes: &[u8], start: usize, hits: &mut Vec<(Range<usize>, Target)>) {
+        self.index.at(four_at(bytes, start), |numbers| compare(bytes, start, &self.indexed[numbers], hits));
+    }
+}
+
+fn compare(bytes: &[u8], start: usize, literals: &[Literal], hits: &mut Vec<(Range<usize>, Target)>) {
+    for (text, targets) in literals {
+        let span = start..start + text.len();
+        if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
+            hits.extend(targets.iter().map(|target| (span.clone(), *target)));
         }
     }
 }

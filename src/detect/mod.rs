@@ -31,7 +31,7 @@ pub mod watch;
 mod winners;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
-use crate::rules::guarantee::{Way, has_value};
+use crate::rules::guarantee::{FARTHEST_TOKEN, Way, has_value};
 use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, RuleSet, Window};
 use crate::secret::Secret;
 use located::{locate, located};
@@ -161,7 +161,7 @@ impl Detector {
     pub fn watched<W: Watch>(&self, text: &Text, watch: &mut W) -> Vec<Match> {
         let sight = self.prefilter.look(text.bytes, text.medium);
         let mut matches = self.plain(text, &sight, watch);
-        self.encoded(text, &sight.runs, DEEPEST, &mut matches, watch);
+        self.encoded(text, &sight.spots, DEEPEST, &mut matches, watch);
         matches
     }
 
@@ -210,7 +210,8 @@ impl Detector {
                     if !files.is_empty() && !wanted_files.contains(&index) {
                         continue;
                     }
-                    if matches!(rule.way, Way::Literal(Some(before)) if !sight.has_run(span.start, span.start + before)) {
+                    if matches!(rule.way, Way::Literal(Some(before)) | Way::Value(before) if !sight.has_run(span.start, span.start + before))
+                    {
                         watch.refused(index, text.bytes, span.clone(), Refusal::Form);
                         continue;
                     }
@@ -408,7 +409,8 @@ impl Detector {
             // Digits alone stand in every digest.
             length => !value[..length].iter().all(u8::is_ascii_hexdigit),
         };
-        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && marked;
+        let mixed = !matches!(rule.way, Way::Token) || has_value(&text.bytes[whole.clone()], FARTHEST_TOKEN);
+        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && marked && mixed;
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
         let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
         let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);

@@ -1,7 +1,7 @@
 //! Matches in what a text encodes, and where they stand in it.
 
 use super::decode::{self, Decoded};
-use super::spots::Run;
+use super::spots::Spots;
 use super::watch::{Refusal, Watch};
 use super::{Detector, ENCODED, Match, Medium, Part, Text, allow, locate, specificity};
 use crate::secret::Secret;
@@ -9,12 +9,12 @@ use std::collections::HashSet;
 
 impl Detector {
     /// Adds matches in what is encoded in the text to those that were found in it, which are sorted by offset.
-    pub(super) fn encoded<W: Watch>(&self, text: &Text, runs: &[Run], depth: usize, matches: &mut Vec<Match>, watch: &mut W) {
+    pub(super) fn encoded<W: Watch>(&self, text: &Text, spots: &Spots, depth: usize, matches: &mut Vec<Match>, watch: &mut W) {
         let named = |found: &Match| specificity(&self.rules.rules()[found.rule]).0 == 0;
         let told: HashSet<(usize, &Secret)> =
             matches.iter().filter(|found| !found.is_allowed()).map(|found| (found.rule, &found.secret)).collect();
         let (mut added, mut beaten) = (Vec::new(), HashSet::new());
-        for part in decode::parts(text.bytes, runs, text.medium == Medium::Binary) {
+        for part in decode::parts(text.bytes, spots, text.medium == Medium::Binary) {
             watch.enter(part.coding.as_str(), part.from.clone());
             let mut found = self.within(text, &part, depth, watch);
             watch.leave();
@@ -48,7 +48,7 @@ impl Detector {
         let sight = self.prefilter.look(decoded.bytes, medium);
         let mut found = self.plain(&decoded, &sight, watch);
         if depth > 1 {
-            self.encoded(&decoded, &sight.runs, depth - 1, &mut found, watch);
+            self.encoded(&decoded, &sight.spots, depth - 1, &mut found, watch);
         }
         found.retain_mut(|found| {
             let details = found.details.get_or_insert_default();

@@ -6,10 +6,11 @@
 //! literals everywhere: nothing else tells the two apart.
 
 use super::Medium;
+use super::blocks::class;
 use super::literals::Literals;
 use super::names::{Names, Words, goes_on, signs, words};
 use super::near;
-use super::spots::{Finder, Run};
+use super::spots::{Finder, Spots};
 use super::stems::{SHORTEST_STEM, cover};
 use crate::Error;
 use crate::rules::guarantee::{FARTHEST_TOKEN, Way};
@@ -37,8 +38,10 @@ pub struct Prefilter {
     finder: Finder,
     /// By stem, what it may be a part of.
     stems: Vec<Stemmed>,
-    /// Looked for near values: all of them. In runs that are no values, only how tokens begin.
-    near_values: Literals,
+    /// Looked for near values: what begins a word in any file, and what does so in files that are text.
+    words: Literals,
+    begins_in_text: Literals,
+    /// Looked for in runs that are no values, where words begin: how tokens begin.
     tokens: Literals,
     /// Looked for everywhere: the keywords of imported rules, and what is too short for a stem.
     everywhere: Literals,
@@ -67,14 +70,37 @@ struct Stemmed {
     name: bool,
     /// Literals, where the stem stands in them, and what they lead to.
     literals: Vec<(String, usize, Target)>,
+    /// What may stand in front of the stem and behind it in one of them: classes of bytes, a bit for each.
+    before: u64,
+    behind: u64,
+}
+
+impl Stemmed {
+    fn add(&mut self, literal: &str, offset: usize, target: Target) {
+        let bit = |at: Option<usize>| match at.and_then(|at| literal.as_bytes().get(at)) {
+            Some(byte) => class(*byte).map_or(0, |class| 1 << class),
+            None => !0,
+        };
+        self.before |= bit(offset.checked_sub(1));
+        self.behind |= bit(Some(offset + self.length));
+        self.literals.push((literal.to_owned(), offset, target));
+    }
+
+    /// True if one of the literals may be where the stem stands at `at`.
+    fn may_be(&self, bytes: &[u8], at: usize) -> bool {
+        let is = |classes: u64, at: Option<usize>| {
+            classes == !0 || at.and_then(|at| class(*bytes.get(at)?)).is_some_and(|class| classes >> class & 1 == 1)
+        };
+        is(self.behind, Some(at + self.length)) && is(self.before, at.checked_sub(1))
+    }
 }
 
 /// What was seen in a text.
 pub struct Sight {
     /// Literals and stems of names, by their place.
     pub hits: Vec<(Range<usize>, Target)>,
-    /// Long runs of packed bytes, by their place.
-    pub runs: Vec<Run>,
+    /// What else was found.
+    pub spots: Spots,
 }
 
 /// What is shorter may begin anything; what is longer begins as something shorter does.
@@ -86,11 +112,12 @@ const LONGEST_BEGIN: usize = 24;
 struct Plan {
     /// Everything everywhere.
     exhaustive: bool,
-    /// What has a stem: its literal, the parts of it that mean the same, and what it leads to.
-    stemmed: Vec<(String, Vec<String>, Target)>,
+    /// What has a stem: its literal, and what that leads to.
+    stemmed: Vec<(String, Target)>,
     /// Those of names behind which a word ends.
     ends: BTreeSet<String>,
-    near_values: BTreeMap<String, Vec<Target>>,
+    words: BTreeMap<String, Vec<Target>>,
+    begins: BTreeMap<String, Vec<Target>>,
     tokens: BTreeMap<String, Vec<Target>>,
     everywhere: BTreeMap<String, Vec<Target>>,
     reach: usize,
@@ -99,36 +126,32 @@ struct Plan {
 impl Sight {
     /// True if a long run begins at `to` or before, and does not end at `from` or before.
     pub fn has_run(&self, from: usize, to: usize) -> bool {
-        let first = self.runs.partition_point(|run| run.at.end <= from);
-        self.runs.get(first).is_some_and(|run| run.at.start <= to)
+        let first = self.spots.runs.partition_point(|run| run.at.end <= from);
+        self.spots.runs.get(first).is_some_and(|run| run.at.start <= to)
     }
 }
 
 impl Plan {
-    /// A literal of a rule. `parts` are what all that mean the same have in them.
-    fn literal<'a>(&mut self, literal: String, parts: impl Iterator<Item = &'a str>, way: Way, target: Target) {
+    /// A literal of a rule; `begins` if it stands only where words begin.
+    fn literal(&mut self, literal: String, way: Way, begins: bool, target: Target) {
+        let begins = begins && literal.starts_with(|first: char| first.is_ascii_alphanumeric());
         match way {
-            // Too short for a stem.
-            _ if self.exhaustive || literal.len() < SHORTEST_STEM => {
+            // Too short for a stem, or of other bytes.
+            _ if self.exhaustive || literal.len() < SHORTEST_STEM || !literal.bytes().all(|byte| class(byte).is_some()) => {
                 let targets = self.everywhere.entry(literal).or_default();
                 targets.extend((!targets.contains(&target)).then_some(target));
             }
-            Way::Literal(_) => {
-                let mut parts: Vec<String> = parts.filter(|part| part.len() >= SHORTEST_STEM).map(str::to_owned).collect();
-                if parts.is_empty() {
-                    parts.push(literal.clone());
-                }
-                self.stemmed.push((literal, parts, target));
+            Way::Value(before) if begins => {
+                let near = matches!(target, Target::Near(_));
+                self.reach = self.reach.max(before + if near { near::REACH + literal.len() } else { 0 });
+                let table = if near { &mut self.words } else { &mut self.begins };
+                table.entry(literal).or_default().push(target);
             }
-            Way::Token => {
+            Way::Token if begins => {
                 self.tokens.entry(literal.clone()).or_default().push(target);
-                self.near_values.entry(literal).or_default().push(target);
+                self.begins.entry(literal).or_default().push(target);
             }
-            Way::Value(before) => {
-                let behind = if matches!(target, Target::Near(_)) { near::REACH + literal.len() } else { 0 };
-                self.reach = self.reach.max(before + behind);
-                self.near_values.entry(literal).or_default().push(target);
-            }
+            _ => self.stemmed.push((literal, target)),
         }
     }
 
@@ -140,17 +163,17 @@ impl Plan {
             if sign.ends {
                 self.ends.insert(text.clone());
             }
-            if !self.stemmed.iter().any(|(other, ..)| *other == text) {
-                self.literal(text.clone(), std::iter::once(&text[..]), Way::Literal(None), Target::Assignment);
+            if !self.stemmed.iter().any(|(other, _)| *other == text) {
+                self.literal(text, Way::Literal(None), false, Target::Assignment);
             }
         }
     }
 
     /// The stems of what has one, and what each may be a part of.
     fn stems(&self) -> BTreeMap<Vec<u8>, Stemmed> {
-        let parts: Vec<Vec<&str>> = self.stemmed.iter().map(|(_, parts, _)| parts.iter().map(String::as_str).collect()).collect();
+        let literals: Vec<&str> = self.stemmed.iter().map(|(literal, _)| literal.as_str()).collect();
         let mut stems: BTreeMap<Vec<u8>, Stemmed> = BTreeMap::new();
-        for ((literal, _, target), stem) in self.stemmed.iter().zip(cover(&parts)) {
+        for ((literal, target), stem) in self.stemmed.iter().zip(cover(&literals)) {
             let offset = position(literal, &stem).unwrap_or_default();
             let length = stem.len();
             let stemmed = stems.entry(stem).or_default();
@@ -158,7 +181,7 @@ impl Plan {
             match target {
                 Target::Assignment if self.ends.contains(literal) => stemmed.ends_name = true,
                 Target::Assignment => stemmed.name = true,
-                _ => stemmed.literals.push((literal.clone(), offset, *target)),
+                _ => stemmed.add(literal, offset, *target),
             }
         }
         stems
@@ -195,20 +218,21 @@ impl Prefilter {
         names.flatten().for_each(|name| plan.name(name));
         for (index, rule) in rules.iter().enumerate() {
             match &rule.reach {
-                Reach::Literals { literals, files, .. } => {
+                Reach::Literals { literals, files, window } => {
+                    let at_begin = window.before == 0 && rule.boundary;
                     if is_token(rule) {
                         begins.extend(literals.iter().filter(|literal| is_begin(literal)).cloned());
                     }
                     for literal in literals {
-                        plan.literal(literal.clone(), std::iter::once(&literal[..]), rule.way, Target::Rule(index));
+                        plan.literal(literal.clone(), rule.way, at_begin, Target::Rule(index));
                     }
                     add_globs(files, index);
                 }
                 Reach::Files { files, .. } => add_globs(files, index),
                 Reach::Near { words, complete, .. } => {
                     services.extend(words.iter().filter(|word| *complete && !is_everyday(word)).map(|word| joined(word)));
-                    for (word, literal) in words.iter().flat_map(|word| variants(word).into_iter().map(move |literal| (word, literal))) {
-                        plan.literal(literal, word.split(' '), rule.way, Target::Near(index));
+                    for literal in words.iter().flat_map(|word| variants(word)) {
+                        plan.literal(literal, rule.way, true, Target::Near(index));
                     }
                 }
                 Reach::Anywhere { keywords } => {
@@ -229,7 +253,8 @@ impl Prefilter {
         Ok(Prefilter {
             finder: Finder::new(&stems),
             stems: stemmed,
-            near_values: Literals::new(plan.near_values),
+            words: Literals::new(plan.words),
+            begins_in_text: Literals::new(plan.begins),
             tokens: Literals::new(plan.tokens),
             everywhere: Literals::new(plan.everywhere),
             reach: plan.reach,
@@ -245,49 +270,39 @@ impl Prefilter {
 
     /// Everything in `bytes` that a rule may be about.
     pub fn look(&self, bytes: &[u8], medium: Medium) -> Sight {
-        let (mut hits, mut runs) = (Vec::new(), Vec::<Run>::new());
-        self.finder.find(bytes, |at, stem| self.at_stem(bytes, at, stem, &mut hits), |run| runs.push(run));
+        let mut hits = Vec::new();
+        let spots = self.finder.find(bytes, |at, stem| self.at_stem(bytes, at, stem, &mut hits));
         // Literals are looked for once at each place.
         let mut done = 0;
-        for run in &runs {
+        for run in &spots.runs {
             if run.value {
-                self.near_values.find(bytes, run.at.start.saturating_sub(self.reach).max(done)..run.at.end, &mut hits);
+                let part = run.at.start.saturating_sub(self.reach).max(done)..run.at.end;
+                spots.begins(part.clone(), |at| self.words.at(bytes, at, &mut hits));
+                if medium == Medium::Binary {
+                    self.begins_in_text.find(bytes, part, &mut hits);
+                } else {
+                    spots.begins(part, |at| self.begins_in_text.at(bytes, at, &mut hits));
+                }
                 done = run.at.end;
+            } else {
+                let part = run.at.start.saturating_sub(FARTHEST_TOKEN)..run.at.end;
+                spots.begins(part, |at| self.tokens.at(bytes, at, &mut hits));
             }
-        }
-        for run in runs.iter().filter(|run| !run.value) {
-            self.tokens_in(bytes, &run.at, medium, &mut hits);
         }
         if !self.everywhere.is_empty() {
             self.everywhere.find(bytes, 0..bytes.len(), &mut hits);
         }
-        // Three rows that are sorted, more or less.
+        // Several rows that are sorted, more or less.
         hits.sort_by_key(|(span, target)| (span.start, span.end, *target));
         // A token in one run is near a value in the next.
         hits.dedup();
-        Sight { hits, runs }
-    }
-
-    /// Tokens that begin in a run, or right in front of it, where words begin; in a binary file everywhere.
-    fn tokens_in(&self, bytes: &[u8], run: &Range<usize>, medium: Medium, hits: &mut Vec<(Range<usize>, Target)>) {
-        let from = run.start.saturating_sub(FARTHEST_TOKEN);
-        if medium == Medium::Binary {
-            return self.tokens.find(bytes, from..run.end, hits);
-        }
-        // Escapes that a word may follow (`\n`, `%3D`) have letters and digits at their end, and those are a part of the run.
-        let begin = run.start + 3;
-        self.tokens.find(bytes, from..begin, hits);
-        for sign in begin..run.end {
-            // Behind a sign, or with it.
-            if matches!(bytes[sign - 1], b'-' | b'+' | b'/') {
-                self.tokens.find(bytes, sign - 1..sign + 1, hits);
-            }
-        }
+        Sight { hits, spots }
     }
 
     fn at_stem(&self, bytes: &[u8], at: usize, stem: usize, hits: &mut Vec<(Range<usize>, Target)>) {
         let stemmed = &self.stems[stem];
-        for (literal, offset, target) in &stemmed.literals {
+        let literals = if stemmed.may_be(bytes, at) { &stemmed.literals[..] } else { &[] };
+        for (literal, offset, target) in literals {
             let there = at.checked_sub(*offset).and_then(|start| Some((start, bytes.get(start..start + literal.len())?)));
             if let Some((start, text)) = there
                 && text[0].eq_ignore_ascii_case(&literal.as_bytes()[0])

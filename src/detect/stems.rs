@@ -1,7 +1,7 @@
 //! Stems: three or four bytes that stand for a literal or a name. Which of its bytes they are, and which of them are looked for together, is
 //! decided by how often they stand in files.
 
-use super::blocks::{GROUPS, WIDTH};
+use super::blocks::{CLASSES, GROUPS, WIDTH, class, ones};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 use std::sync::OnceLock;
@@ -12,15 +12,14 @@ pub const SHORTEST_STEM: usize = 3;
 pub type Stem = Vec<u8>;
 
 /// What one more stem costs, in stems found for nothing in a megabyte: it lets others pass, too.
-const COST: f32 = 24.0;
+const COST: f32 = 96.0;
 
-/// Few and rare stems, one of which stands in each of `texts`: of every text only its parts, which have one where the whole has. By text, its
-/// stem. Of a text without three bytes in a row there is none.
-pub fn cover(texts: &[Vec<&str>]) -> Vec<Stem> {
+/// Few and rare stems, one of which stands in each of `texts`. By text, its stem. Of a text without three bytes there is none.
+pub fn cover(texts: &[&str]) -> Vec<Stem> {
     let mut stems: Vec<Stem> = vec![Stem::new(); texts.len()];
     let mut texts_of: BTreeMap<&[u8], BTreeSet<usize>> = BTreeMap::new();
-    for (number, parts) in texts.iter().enumerate() {
-        for window in windows(parts) {
+    for (number, text) in texts.iter().enumerate() {
+        for window in windows(text) {
             texts_of.entry(window).or_default().insert(number);
         }
     }
@@ -48,14 +47,12 @@ pub fn cover(texts: &[Vec<&str>]) -> Vec<Stem> {
     stems
 }
 
-/// Everything of four bytes that may be a stem; of three, where no part has more.
-fn windows<'a>(parts: &[&'a str]) -> impl Iterator<Item = &'a [u8]> {
-    let width = parts.iter().map(|part| part.len()).max().unwrap_or_default().min(WIDTH);
-    let long = parts.iter().copied().filter(move |part| width >= SHORTEST_STEM && part.len() >= width).collect::<Vec<&str>>();
-    let of_width = long.clone().into_iter().flat_map(move |part| part.as_bytes().windows(width));
+/// Everything of four bytes that may be a stem; of three, where a text has no more.
+fn windows(text: &str) -> impl Iterator<Item = &[u8]> {
+    let width = text.len().clamp(SHORTEST_STEM, WIDTH);
     // A scheme is in many.
-    let shared = long.into_iter().filter_map(|part| part.find("://").map(|at| &part.as_bytes()[at..at + 3]));
-    of_width.chain(shared)
+    let shared = text.find("://").map(|at| &text.as_bytes()[at..at + 3]);
+    text.as_bytes().windows(width).chain(shared)
 }
 
 /// The logarithm of how often a text stands in a megabyte, as far as neighbours tell; or what is known of it.
@@ -94,36 +91,35 @@ pub fn groups(stems: &[Stem]) -> Vec<(usize, &Stem)> {
     sorted.into_iter().map(place).collect()
 }
 
-/// The halves of bytes that a group lets pass at each place.
+/// The classes of bytes that a group lets pass at each place, a bit for each.
 #[derive(Clone, Copy, Default)]
-struct Passing {
-    low: [u16; WIDTH],
-    high: [u16; WIDTH],
-}
+struct Passing([u64; WIDTH]);
 
 impl Passing {
     fn with(mut self, stem: &Stem) -> Passing {
-        for place in 0..WIDTH {
-            match stem.get(place) {
-                Some(byte) => [*byte, byte.to_ascii_uppercase()].iter().for_each(|byte| {
-                    self.low[place] |= 1 << (byte & 15);
-                    self.high[place] |= 1 << (byte >> 4);
-                }),
-                None => (self.low[place], self.high[place]) = (!0, !0),
-            }
+        for (place, classes) in self.0.iter_mut().enumerate() {
+            *classes |= stem.get(place).map_or(!0, |byte| class(*byte).map_or(0, |class| 1 << class));
         }
         self
     }
 
     /// The share of all places that passes, if bytes did not depend on each other.
     fn share(&self) -> f32 {
-        let bits = |mask: u16| (0..16).filter(move |bit| mask >> bit & 1 == 1);
-        let often = |byte: usize| FREQUENCY.get(byte).map_or(0.0, |log| (1 << log) as f32 / (1 << 20) as f32);
-        let share = |place: usize| {
-            bits(self.high[place]).flat_map(|high| bits(self.low[place]).map(move |low| often(high * 16 + low))).sum::<f32>()
-        };
-        (0..WIDTH).map(share).product()
+        let shares = shares();
+        self.0.into_iter().map(|classes| ones(classes).map(|class| shares[class]).sum::<f32>()).product()
     }
+}
+
+/// How often bytes of a class stand in files.
+fn shares() -> &'static [f32; CLASSES] {
+    static SHARES: OnceLock<[f32; CLASSES]> = OnceLock::new();
+    SHARES.get_or_init(|| {
+        let mut shares = [0.0; CLASSES];
+        for (byte, log) in (0u8..).zip(FREQUENCY) {
+            class(byte).into_iter().for_each(|class| shares[class] += f32::from(log).exp2() / (1 << 20) as f32);
+        }
+        shares
+    })
 }
 
 /// Logarithms to base 2 of how often each byte stands in a megabyte, capitals as small letters: of 120 MB of texts and programs of a Debian
@@ -173,8 +169,7 @@ mod tests {
 
     #[test]
     fn the_rarest_and_the_shared_stand_for_the_whole() {
-        let stems =
-            cover(&[vec!["jdbc:"], vec!["the", "zqxj"], vec!["8q~"], vec!["the_zqxj"], vec!["mysql://"], vec!["git://"], vec!["ab"]]);
+        let stems = cover(&["jdbc:", "the zqxj", "8q~", "the_zqxj", "mysql://", "git://", "ab"]);
         let stems: Vec<&str> = stems.iter().map(|stem| std::str::from_utf8(stem).expect("ASCII")).collect();
         assert_eq!(stems, ["jdbc", "zqxj", "8q~", "zqxj", "://", "://", ""]);
         assert!(rarity(b"tion") > rarity(b"xcvb"));
