@@ -117,7 +117,7 @@ fn in_words(rule: &Rule) -> String {
 
 fn files(rule: &Rule) -> Vec<String> {
     match &rule.reach {
-        Reach::Literals { files, .. } | Reach::Files { files, .. } => files.iter().map(|glob| glob.glob().glob().to_owned()).collect(),
+        Reach::Literals { files, .. } | Reach::Files { files, .. } => files.iter().map(|glob| glob.glob().to_owned()).collect(),
         _ => Vec::new(),
     }
 }

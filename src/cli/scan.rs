@@ -16,6 +16,7 @@ use pentimento::scan::Progress;
 use pentimento::source::Source;
 use pentimento::{finding, image, scan};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -117,7 +118,8 @@ pub fn run(args: &Args) -> Result<u8> {
     if let Some(output) = &args.output {
         check_output(output, &args.targets)?;
     }
-    let detector = Detector::new(super::rules::rule_set(&args.rules, &args.disable)?)?;
+    // It lives as long as the program: the end of that frees it at once.
+    let detector = ManuallyDrop::new(Detector::new(super::rules::rule_set(&args.rules, &args.disable)?)?);
     let (mut scanned, mut failed) = (Vec::new(), Vec::new());
     let stop = stop::when(args.limits.timeout)?;
     for target in &args.targets {

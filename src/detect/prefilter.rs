@@ -15,7 +15,7 @@ use super::stems::{SHORTEST_STEM, cover};
 use crate::Error;
 use crate::rules::guarantee::{FARTHEST_TOKEN, Way};
 use crate::rules::{Name, Reach, Rule};
-use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::Path;
@@ -206,9 +206,9 @@ impl Prefilter {
     fn build(rules: &[Rule], mut plan: Plan) -> Result<Prefilter, Error> {
         plan.reach = FARTHEST_TOKEN;
         let (mut globs, mut glob_rules, mut always) = (GlobSetBuilder::new(), Vec::new(), Vec::new());
-        let mut add_globs = |files: &[GlobMatcher], rule: usize| {
+        let mut add_globs = |files: &[Glob], rule: usize| {
             for glob in files {
-                globs.add(glob.glob().clone());
+                globs.add(glob.clone());
                 glob_rules.push(rule);
             }
         };

@@ -9,7 +9,7 @@ use super::service;
 use super::spec::{Example, Group, RuleFile, RuleSpec, ValueSpec};
 use super::{Confidence, Severity};
 use crate::error::Error;
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
@@ -85,7 +85,7 @@ pub enum Reach {
         /// At least one, lower case.
         literals: Vec<String>,
         /// Empty: any file.
-        files: Vec<GlobMatcher>,
+        files: Vec<Glob>,
         /// Where the match may lie.
         window: Window,
     },
@@ -97,7 +97,7 @@ pub enum Reach {
     /// In files whose path matches.
     Files {
         /// At least one.
-        files: Vec<GlobMatcher>,
+        files: Vec<Glob>,
         /// Only on whole, small files.
         whole: bool,
     },
@@ -209,11 +209,6 @@ impl Rule {
         let begins = |literal: &&String| secret.len() > literal.len() && secret[..literal.len()].eq_ignore_ascii_case(literal.as_bytes());
         literals.iter().filter(begins).map(String::len).max().unwrap_or(0)
     }
-
-    /// True if the rule is meant for a file of this path.
-    pub fn wants_path(files: &[GlobMatcher], path: &Path) -> bool {
-        files.iter().any(|glob| glob.is_match(path))
-    }
 }
 
 /// All rules and pairs of one file, whatever tool it was written for, and what of it cannot be honoured. The error names file, rule, line and
@@ -225,20 +220,21 @@ pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(V
     }
 }
 
-fn own_file(file: &str, text: &str) -> Result<(Vec<Rule>, Vec<Pair>), Error> {
+/// All rules and pairs of a file in our own format.
+pub(super) fn own_file(file: &str, text: &str) -> Result<(Vec<Rule>, Vec<Pair>), Error> {
     let parsed: RuleFile = toml::from_str(text).map_err(|e| {
         let place = e.span().map_or_else(|| file.to_owned(), |span| position(file, text, span.start));
         Error::Rules { file: place, message: e.message().to_owned() }
     })?;
     let provider = parsed.provider.unwrap_or_else(|| stem(file));
     let hash = blake3::hash(text.as_bytes()).to_hex();
-    let mut rules: Vec<Rule> =
-        parsed.rule.into_iter().map(|spec| compile(file, (text, &hash), &provider, spec)).collect::<Result<_, _>>()?;
+    let origin = Origin { file, text, hash: &hash };
+    let mut rules: Vec<Rule> = parsed.rule.into_iter().map(|spec| compile(&origin, &provider, spec)).collect::<Result<_, _>>()?;
     for (name, service) in &parsed.services {
         let place = || position(file, text, service.span().start);
         let specs = service::rules(name, service).map_err(|e| Error::Rules { file: place(), message: format!("service {name}: {e}") })?;
         for spec in specs {
-            rules.push(compile(file, (text, &hash), name, spec)?);
+            rules.push(compile(&origin, name, spec)?);
         }
     }
     let mut pairs = Vec::new();
@@ -262,10 +258,16 @@ pub(super) fn position(file: &str, text: &str, at: usize) -> String {
     format!("{file}:{line}:{column}")
 }
 
-/// Reports what is wrong with one rule, at the place of the field it is about.
-struct Complaint<'a> {
+/// The file that rules come from.
+struct Origin<'a> {
     file: &'a str,
     text: &'a str,
+    hash: &'a str,
+}
+
+/// Reports what is wrong with one rule, at the place of the field it is about.
+struct Complaint<'a> {
+    origin: &'a Origin<'a>,
     id: &'a str,
     id_at: usize,
 }
@@ -280,13 +282,13 @@ impl Complaint<'_> {
     }
 
     fn error(&self, at: usize, message: impl Into<String>) -> Error {
-        Error::Rules { file: position(self.file, self.text, at), message: format!("rule {}: {}", self.id, message.into()) }
+        Error::Rules { file: position(self.origin.file, self.origin.text, at), message: format!("rule {}: {}", self.id, message.into()) }
     }
 }
 
-fn compile(file: &str, (text, hash): (&str, &str), provider: &str, spec: RuleSpec) -> Result<Rule, Error> {
+fn compile(origin: &Origin, provider: &str, spec: RuleSpec) -> Result<Rule, Error> {
     let id = spec.id.get_ref().clone();
-    let complaint = Complaint { file, text, id: &id, id_at: spec.id.span().start };
+    let complaint = Complaint { origin, id: &id, id_at: spec.id.span().start };
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if id.is_empty() || !id.bytes().all(word) {
         return Err(complaint.rule("an id is made of lower-case letters, digits and `-`"));
@@ -296,14 +298,15 @@ fn compile(file: &str, (text, hash): (&str, &str), provider: &str, spec: RuleSpe
         return Err(complaint.rule("at least one `match` example is needed"));
     }
     // All that is in it is in its file.
-    let canonical = format!("{id} of {hash}");
+    let canonical = format!("{id} of {}", origin.hash);
     rule(&complaint, provider, spec, Vec::new(), canonical)
 }
 
 /// A rule of another tool, whose regex is compiled at once: what it takes is not known before.
 pub(super) fn imported(file: &str, provider: &str, spec: RuleSpec, exceptions: Vec<Arc<Exception>>) -> Result<Rule, Error> {
     let id = spec.id.get_ref().clone();
-    let complaint = Complaint { file, text: "", id: &id, id_at: 0 };
+    let origin = Origin { file, text: "", hash: "" };
+    let complaint = Complaint { origin: &origin, id: &id, id_at: 0 };
     let built = build(spec.regex.as_ref().map_or("", |regex| regex.get_ref())).map_err(|e| complaint.rule(e.to_string()))?;
     let shared: String = exceptions.iter().map(|exception| exception.canonical()).collect();
     let canonical = format!("{spec:?}{shared}");
@@ -322,7 +325,7 @@ fn rule(
     let reach = reach(complaint, &spec)?;
     let mut way = Way::Literal(None);
     if let Some(regex) = &spec.regex {
-        let parsed = syntax_check(regex.get_ref()).map_err(|e| complaint.at(regex, e))?;
+        let parsed = spec.hir.map_or_else(|| syntax_check(regex.get_ref()), Ok).map_err(|e| complaint.at(regex, e))?;
         way = match &reach {
             Reach::Literals { window, .. } if window.before == 0 && spec.document.is_none() => {
                 guarantee::way(&parsed, false, spec.boundary)
@@ -368,7 +371,7 @@ fn rule(
         sample: spec.sample,
         matches: spec.matches,
         reject: spec.reject,
-        file: complaint.file.to_owned(),
+        file: complaint.origin.file.to_owned(),
         canonical,
         source: spec.regex.map(Spanned::into_inner).unwrap_or_default(),
         regex: OnceLock::new(),
@@ -431,9 +434,9 @@ fn reach(complaint: &Complaint, spec: &RuleSpec) -> Result<Reach, Error> {
     Ok(Reach::Literals { literals, files, window: Window { before: spec.before, after: spec.after } })
 }
 
-fn compile_glob(complaint: &Complaint, glob: &Spanned<String>) -> Result<GlobMatcher, Error> {
+fn compile_glob(complaint: &Complaint, glob: &Spanned<String>) -> Result<Glob, Error> {
     let built = GlobBuilder::new(glob.get_ref()).case_insensitive(true).literal_separator(true).build();
-    built.map(|g| g.compile_matcher()).map_err(|e| complaint.at(glob, e.kind().to_string()))
+    built.map_err(|e| complaint.at(glob, e.kind().to_string()))
 }
 
 fn compile_name(complaint: &Complaint, name: &Spanned<String>) -> Result<Name, Error> {

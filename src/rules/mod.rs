@@ -94,7 +94,13 @@ pub struct RuleSet {
 impl RuleSet {
     /// The rules that are built in.
     pub fn builtin() -> Result<RuleSet, Error> {
-        RuleSet::from_texts(&builtin::FILES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>())
+        let (mut rules, mut pairs) = (Vec::new(), Vec::new());
+        for (name, text) in builtin::FILES {
+            let (more, more_pairs) = compile::own_file(name, text)?;
+            rules.extend(more);
+            pairs.extend(more_pairs);
+        }
+        RuleSet::of(rules, pairs, Vec::new())
     }
 
     /// Rules from the texts of rule files; the first of each pair is the file's name, for messages and the provider.

@@ -3,6 +3,7 @@
 use super::form::Form;
 use super::spec::{Example, RuleSpec, ValueSpec};
 use super::{Confidence, Severity};
+use regex_syntax::hir::Hir;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -98,23 +99,26 @@ pub fn fill_in(mut spec: RuleSpec) -> Result<RuleSpec, String> {
     // The longest first, so that a form that is the beginning of another does not win.
     let mut sorted: Vec<&Form> = forms.iter().collect();
     sorted.sort_by_key(|form| std::cmp::Reverse(form.max()));
+    spec.hir = Some(Hir::alternation(sorted.iter().map(|form| form.hir()).collect()));
     let sources: Vec<String> = sorted.iter().map(|form| form.regex()).collect();
     spec.regex = Some(spanned(if let [one] = &sources[..] { one.clone() } else { format!("(?:{})", sources.join("|")) }));
     if spec.value == ValueSpec::default() {
         spec.value = gates(&forms);
     }
+    let samples: Vec<String> = forms.iter().map(Form::sample).collect();
     if spec.matches.is_empty() {
-        let example = |form: &Form| match spec.near.first() {
-            Some(word) => format!("{}\"{}\"\n", assignment(word.get_ref()), form.sample()),
-            None => format!("use {}\n", form.sample()),
+        let begin = spec.near.first().map(|word| assignment(word.get_ref()));
+        let example = |sample: &String| match &begin {
+            Some(begin) => format!("{begin}\"{sample}\"\n"),
+            None => format!("use {sample}\n"),
         };
-        spec.matches = forms.iter().map(|form| Example::Text(example(form))).collect();
+        spec.matches = samples.iter().map(|sample| Example::Text(example(sample))).collect();
         spec.reject.push(Example::Text(match spec.literals.first() {
             Some(literal) => format!("token: {}\n", literal.get_ref()),
-            None => format!("digest: {}\n", forms[0].sample()),
+            None => format!("digest: {}\n", samples[0]),
         }));
     }
-    spec.sample = spec.sample.or_else(|| Some(forms[0].sample()));
+    spec.sample = spec.sample.or_else(|| samples.into_iter().next());
     Ok(spec)
 }
 

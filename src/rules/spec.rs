@@ -5,6 +5,7 @@ use super::exception::ExceptionSpec;
 use super::pair::PairSpec;
 use super::service::ServiceSpec;
 use super::{Confidence, Severity};
+use regex_syntax::hir::Hir;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -52,6 +53,9 @@ pub struct RuleSpec {
     #[serde(default)]
     pub complete: bool,
     pub regex: Option<Spanned<String>>,
+    /// The regex, read, where it was made from forms.
+    #[serde(skip)]
+    pub hir: Option<Hir>,
     #[serde(default)]
     pub before: usize,
     #[serde(default = "default_after")]
@@ -116,6 +120,7 @@ impl Default for RuleSpec {
             near: Vec::new(),
             complete: false,
             regex: None,
+            hir: None,
             before: 0,
             after: default_after(),
             whole_file: false,
