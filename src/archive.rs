@@ -37,8 +37,8 @@ pub struct Blob {
 pub struct Unpacked {
     /// How it is packed, outermost first.
     pub packing: Vec<Compression>,
-    /// SHA-256 of the uncompressed bytes: what a config calls the diff_id, where the blob is a layer.
-    pub digest: Digest,
+    /// SHA-256 of the uncompressed bytes, if it was computed: what a config calls the diff_id, where the blob is a layer.
+    pub digest: Option<Digest>,
     /// Uncompressed size in bytes.
     pub size: u64,
 }
@@ -73,9 +73,9 @@ pub struct Layer {
 }
 
 impl Blob {
-    /// SHA-256 of the uncompressed bytes.
-    pub fn diff_id(&self) -> &Digest {
-        self.unpacked.as_ref().map_or(&self.stored, |unpacked| &unpacked.digest)
+    /// SHA-256 of the uncompressed bytes, if it is known.
+    pub fn diff_id(&self) -> Option<&Digest> {
+        self.unpacked.as_ref().map_or(Some(&self.stored), |unpacked| unpacked.digest.as_ref())
     }
 
     /// Uncompressed size in bytes.

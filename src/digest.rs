@@ -3,10 +3,7 @@
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
-use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Read};
-use std::rc::Rc;
 
 /// A digest, `algorithm:encoded` (OCI image-spec, descriptor.md).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,7 +42,18 @@ impl Digest {
 
     /// The SHA-256 of `bytes`.
     pub fn sha256(bytes: &[u8]) -> Digest {
-        Digest(Form::Sha256(Sha256::digest(bytes).into()))
+        Digest::of(Sha256::new_with_prefix(bytes))
+    }
+
+    /// What a hash has come to.
+    pub fn of(hash: Sha256) -> Digest {
+        Digest(Form::Sha256(hash.finalize().into()))
+    }
+
+    /// The digest that the name of a member of an OCI layout tells: `blobs/sha256/…`.
+    pub fn in_blob_path(path: &[u8]) -> Option<Digest> {
+        let (algorithm, encoded) = std::str::from_utf8(path).ok()?.strip_prefix("blobs/")?.split_once('/')?;
+        Digest::parse(&format!("{algorithm}:{encoded}"))
     }
 
     /// The part behind the colon.
@@ -216,46 +224,6 @@ fn first(digest: &[u8]) -> [u8; 16] {
     kept
 }
 
-/// What has gone through a [`TallyReader`] so far.
-#[derive(Clone, Default)]
-pub struct Tally(Rc<RefCell<(Sha256, u64)>>);
-
-impl Tally {
-    /// SHA-256 of the bytes that were read.
-    pub fn digest(&self) -> Digest {
-        Digest(Form::Sha256(self.0.borrow().0.clone().finalize().into()))
-    }
-
-    /// How many bytes were read.
-    pub fn bytes(&self) -> u64 {
-        self.0.borrow().1
-    }
-}
-
-/// A reader that hashes and counts what is read through it.
-pub struct TallyReader<R> {
-    inner: R,
-    tally: Tally,
-}
-
-impl<R: Read> TallyReader<R> {
-    /// The reader, and the handle with which its digest is asked for at the end.
-    pub fn new(inner: R) -> (Self, Tally) {
-        let tally = Tally::default();
-        (TallyReader { inner, tally: tally.clone() }, tally)
-    }
-}
-
-impl<R: Read> Read for TallyReader<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        let mut tally = self.tally.0.borrow_mut();
-        tally.0.update(&buf[..n]);
-        tally.1 += n as u64;
-        Ok(n)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,16 +232,10 @@ mod tests {
     fn digest_grammar_keeps_paths_safe() {
         let good = format!("sha256:{}", "a".repeat(64));
         assert_eq!(Digest::parse(&good).map(|d| d.blob_path()), Some(format!("blobs/sha256/{}", "a".repeat(64))));
+        assert_eq!(Digest::parse(&good).and_then(|d| Digest::in_blob_path(d.blob_path().as_bytes())), Digest::parse(&good));
+        assert_eq!(Digest::in_blob_path(b"blobs/sha256/../../x"), None);
         for bad in ["", "sha256", "sha256:", "sha256:../../etc/passwd", "sha256:ABC", "../x:abc", "x:a/b", &good[..70]] {
             assert_eq!(Digest::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn tally_reader_hashes_what_was_read() {
-        let (mut reader, tally) = TallyReader::new(&b"abc"[..]);
-        io::copy(&mut reader, &mut io::sink()).expect("memory");
-        assert_eq!(tally.digest(), Digest::sha256(b"abc"));
-        assert_eq!(tally.bytes(), 3);
     }
 }

@@ -107,6 +107,8 @@ pub enum Code {
     PlatformAbsent,
     /// History cannot be attributed to layers with certainty.
     AmbiguousHistory,
+    /// Digests were not computed, because that was asked for.
+    NotVerified,
 }
 
 impl Code {
@@ -145,6 +147,7 @@ impl Code {
             Code::NotUnpacked => "not-unpacked",
             Code::PlatformAbsent => "platform-absent",
             Code::AmbiguousHistory => "ambiguous-history",
+            Code::NotVerified => "not-verified",
         }
     }
 
@@ -165,6 +168,7 @@ impl Code {
                 | Code::NotUnpacked
                 | Code::PlatformAbsent
                 | Code::AmbiguousHistory
+                | Code::NotVerified
         )
     }
 }

@@ -12,7 +12,7 @@ use pentimento::image::platform::Platform;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Scanned, Style, View};
 use pentimento::rules::Confidence;
-use pentimento::scan::Progress;
+use pentimento::scan::{Progress, Work};
 use pentimento::source::Source;
 use pentimento::{finding, image, scan};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -66,6 +66,9 @@ pub struct Args {
     /// Colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
+    /// Do not compute and compare the digests of layers: for an archive that was made a moment ago
+    #[arg(long)]
+    no_verify: bool,
     /// Threads that search (default: one per core)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -195,8 +198,9 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     let source = Source::open(target, &limits).map_err(|e| hinted(e, target))?;
     let progress = Progress { stop: stop.clone(), ..Progress::default() };
     let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let work = Work { threads, verify: !args.no_verify };
     let bar = !args.quiet && io::stderr().is_terminal();
-    let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, threads, &progress))?;
+    let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, work, &progress))?;
     let mut images = image::images(&archive, &Selection { platform: args.platform.clone(), limits });
     let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
     let stopped = archive.omissions.interrupted;

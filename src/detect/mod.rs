@@ -32,7 +32,7 @@ mod winners;
 
 use crate::rules::check::{Answer, Check, Fact, Outcome};
 use crate::rules::guarantee::{FARTHEST_TOKEN, Way, has_value};
-use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, RuleSet, Window};
+use crate::rules::{Confidence, MAX_AFTER, MAX_BEFORE, Place, Reach, Rule, RuleSet, Window};
 use crate::secret::Secret;
 use located::{locate, located};
 use pairs::Pairs;
@@ -402,15 +402,7 @@ impl Detector {
         if let Some(gate) = value::failed(&rule.value, value) {
             return Err(Refusal::Gate(gate));
         }
-        // In binaries, strings stand side by side; a long token with a prefix is found there all the same.
-        let marked = match rule.public_prefix(value) {
-            0 => false,
-            1..=3 => value::changes(value) >= 0.4,
-            // Digits alone stand in every digest.
-            length => !value[..length].iter().all(u8::is_ascii_hexdigit),
-        };
-        let mixed = !matches!(rule.way, Way::Token) || has_value(&text.bytes[whole.clone()], FARTHEST_TOKEN);
-        let unmistakable = text.medium == Medium::Binary && value.len() >= 24 && marked && mixed;
+        let unmistakable = text.medium == Medium::Binary && is_unmistakable(rule, &text.bytes[whole.clone()], value);
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
         let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
         let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
@@ -459,4 +451,15 @@ impl Detector {
         }
         Ok(Candidate { rule: index, secret, confidence, reasons, facts })
     }
+}
+
+/// In binaries, strings stand side by side: a long token with a prefix, and a digit and a letter in its run, is found there all the same.
+fn is_unmistakable(rule: &Rule, whole: &[u8], value: &[u8]) -> bool {
+    let marked = match rule.public_prefix(value) {
+        0 => false,
+        1..=3 => value::changes(value) >= 0.4,
+        // Digits alone stand in every digest.
+        length => !value[..length].iter().all(u8::is_ascii_hexdigit),
+    };
+    marked && value.len() >= 24 && (rule.way != Way::Token || has_value(whole, FARTHEST_TOKEN))
 }

@@ -336,8 +336,8 @@ fn mismatches(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> V
         let message = format!("the layer {name} has {} bytes, the manifest says {size}", blob.stored_size);
         problems.push(Problem::new(Code::SizeMismatch, message));
     }
-    let actual = blob.diff_id();
-    if let Some(expected) = diff_id.filter(|d| d.is_sha256() && *d != actual) {
+    let differs = |expected: &&Digest| expected.is_sha256() && blob.diff_id().is_some_and(|actual| *expected != actual);
+    if let (Some(expected), Some(actual)) = (diff_id.filter(differs), blob.diff_id()) {
         let message = format!("the layer {name} has the diff_id {actual}, the config says {expected}");
         problems.push(Problem::new(Code::DiffIdMismatch, message));
     } else if let Some(expected) = listed.digest.as_ref().filter(|d| d.is_sha256() && **d != blob.stored) {

@@ -167,7 +167,7 @@ impl One<'_> {
             let blob = layer.blob.map(|blob| &self.scanned.archive.blobs[blob]);
             LayerEntry {
                 index,
-                diff_id: layer.diff_id.as_ref().or(blob.map(|b| b.diff_id())).map(ToString::to_string),
+                diff_id: layer.diff_id.as_ref().or(blob.and_then(|b| b.diff_id())).map(ToString::to_string),
                 blob: blob.map(|b| b.stored.to_string()),
                 size: if self.is_file_system() { whole } else { blob.map_or(0, |b| b.size()) },
                 instruction: instruction(image, index, self.room).0,
@@ -251,7 +251,7 @@ impl One<'_> {
                 let declared = layer.and_then(|l| image?.layers.get(l)?.diff_id.as_ref());
                 let computed = blob
                     .filter(|_| image.is_none_or(|image| image.kind != image::Kind::FileSystem))
-                    .map(|blob| archive.blobs[blob].diff_id());
+                    .and_then(|blob| archive.blobs[blob].diff_id());
                 // Of one that is cut, the rest would be missing in base64 too.
                 let raw = path.len() <= self.longest && std::str::from_utf8(path).is_err();
                 let path = shortened(path, self.longest);

@@ -25,7 +25,7 @@ struct Wanted<'a> {
 }
 
 /// Computes the digests of such files in the layers that are stored as they are, and among the members.
-pub fn digests(archive: &mut Archive, members: &Members, tasks: &[Task], queue: &Queue, threads: usize) {
+pub fn digests(archive: &mut Archive, members: &Members, tasks: &[Task], queue: &Queue) {
     let algorithms = archive.listed();
     if algorithms == Algorithms::default() {
         return;
@@ -33,7 +33,7 @@ pub fn digests(archive: &mut Archive, members: &Members, tasks: &[Task], queue: 
     let wanted = wanted(archive, tasks);
     let (next, computed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(wanted.len()) {
+        for _ in 0..queue.work.threads.min(wanted.len()) {
             scope.spawn(|| {
                 while let Some(file) = wanted.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !queue.stopped()) {
                     // What cannot be read now is nobody's package: it is told.

@@ -3,18 +3,26 @@
 use super::Queue;
 use super::document::parse;
 use super::feed::{Fed, Feed};
+use super::pump::Pump;
+use super::tally::{Hashing, TallyReader};
 use super::unpack::{Count, Unpacking, failure, stop_in, unpack};
 use super::walk::LayerWalk;
 use crate::archive::{Blob, Content, Document, Layer, Unpacked};
-use crate::digest::{ContentHash, ContentHasher, Tally, TallyReader};
+use crate::digest::{ContentHash, ContentHasher, Digest};
 use crate::error::{Code, Problem};
 use crate::layer::compression::Compression;
 use crate::layer::tar::{BLOCK, checksum_holds};
 use std::io::{self, Cursor, Read};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The byte order mark of UTF-8: engines refuse JSON that begins with one, and it says nothing about the rest.
 const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Up to this size a blob may be a document, whose digest is always computed. In bytes.
+const SMALL: u64 = 64 << 10;
+/// From this size on, packed, a blob gets threads of its own. In bytes.
+const LARGE: u64 = 1 << 20;
 
 /// Walks blobs, one after the other.
 pub struct Walker {
@@ -41,11 +49,12 @@ impl Walker {
     }
 
     /// Scans the blob that `reader` gives, to its end. The second value is the hash of its content, if it is a plain file.
-    pub fn blob(&mut self, member: Member, reader: impl Read) -> (Blob, Option<ContentHash>) {
-        let (mut stored, tally) = TallyReader::new(reader);
+    pub fn blob(&mut self, member: Member, reader: impl Read + Send) -> (Blob, Option<ContentHash>) {
+        let claimed = Digest::in_blob_path(member.path).filter(|_| !self.queue.work.verify && member.size > SMALL);
+        let mut stored = TallyReader::new(reader, if claimed.is_some() { Hashing::None } else { self.hashing(member.size) });
         let mut blob = Blob {
             member: member.entry,
-            stored: tally.digest(),
+            stored: Digest::sha256(b""),
             stored_size: 0,
             unpacked: None,
             problems: Vec::new(),
@@ -53,26 +62,37 @@ impl Walker {
             zeros: false,
             content: Content::File,
         };
-        let count: Count = Rc::new({
-            let tally = tally.clone();
-            move || tally.bytes()
-        });
+        let bytes = stored.count();
+        let count: Count = Arc::new(move || bytes.load(Ordering::Relaxed));
         let unpacking = unpack(&mut stored, &count, &self.queue.limits, &self.queue.stop);
-        let hash = self.content(member, unpacking, &tally, &mut blob);
+        let hash = self.content(member, unpacking, &count, &mut blob);
         if let Err(e) = io::copy(&mut stored, &mut io::sink()) {
             blob.cut |= stop_in(&e).is_some();
             blob.problems.extend(failure(&e, "at its end"));
         }
-        if tally.bytes() < member.size && member.size != u64::MAX && !blob.cut {
-            let message = format!("{} of {} bytes of a blob are there", tally.bytes(), member.size);
+        blob.stored_size = stored.seen();
+        if blob.stored_size < member.size && member.size != u64::MAX && !blob.cut {
+            let message = format!("{} of {} bytes of a blob are there", blob.stored_size, member.size);
             blob.problems.push(Problem::new(Code::Truncated, message));
         }
-        (blob.stored, blob.stored_size) = (tally.digest(), tally.bytes());
+        if let Some(digest) = stored.finish().or(claimed) {
+            blob.stored = digest;
+        }
         (blob, hash)
     }
 
+    /// Where the digest of so many bytes is computed.
+    fn hashing(&self, size: u64) -> Hashing {
+        if self.has_helpers(size) { Hashing::Beside } else { Hashing::Here }
+    }
+
+    /// Whether a blob of this size is worth threads of its own.
+    fn has_helpers(&self, size: u64) -> bool {
+        self.queue.work.threads > 1 && size >= LARGE
+    }
+
     /// What unpacked bytes are, and what is in them.
-    fn content(&mut self, member: Member, unpacking: Unpacking, stored: &Tally, blob: &mut Blob) -> Option<ContentHash> {
+    fn content(&mut self, member: Member, unpacking: Unpacking, stored: &Count, blob: &mut Blob) -> Option<ContentHash> {
         let Unpacking { mut start, mut reader, packing, too_deep, beside } = unpacking;
         if too_deep {
             let message = format!("more than {} compressions around each other (--max-nesting)", self.queue.limits.nesting);
@@ -94,7 +114,7 @@ impl Walker {
         let mut walk = LayerWalk::new(&self.queue);
         walk.again = self.queue.again && is_tar && packing.is_empty();
         let sealed = matches!(packing.last(), Some(Compression::Unsupported(_)));
-        let search = |walk: &mut LayerWalk, reader: &mut dyn Read| match (is_tar, sealed) {
+        let search = |walk: &mut LayerWalk, reader: &mut (dyn Read + Send)| match (is_tar, sealed) {
             (true, _) => walk.tar(reader),
             (false, true) => walk.sealed(member.path, reader),
             (false, false) => walk.file(member.path, reader),
@@ -102,16 +122,24 @@ impl Walker {
         if packing.is_empty() {
             // Nothing is unpacked: the stored bytes are the layer's, and hashed already.
             search(&mut walk, &mut { reader });
-            walk.scan.coverage.bytes_read = stored.bytes();
+            walk.scan.coverage.bytes_read = stored();
         } else {
-            let (mut reader, tally) = TallyReader::new(reader);
-            search(&mut walk, &mut reader);
-            walk.scan.coverage.bytes_read = tally.bytes();
+            let hashing = if self.queue.work.verify { self.hashing(member.size) } else { Hashing::None };
+            let (size, digest) = std::thread::scope(|scope| {
+                let reader: Box<dyn Read + Send> = match self.has_helpers(member.size) {
+                    true => Box::new(Pump::within(scope, Box::new(reader), self.queue.stop.clone())),
+                    false => Box::new(reader),
+                };
+                let mut reader = TallyReader::new(reader, hashing);
+                search(&mut walk, &mut reader);
+                (reader.seen(), reader.finish())
+            });
+            walk.scan.coverage.bytes_read = size;
             if let Some(Compression::Unsupported(name)) = packing.last() {
                 let message = format!("compressed with {name}, which is not supported: only the packed bytes were searched");
                 walk.problems.push(Problem::new(Code::UnsupportedCompression, message));
             }
-            blob.unpacked = Some(Box::new(Unpacked { packing, digest: tally.digest(), size: tally.bytes() }));
+            blob.unpacked = Some(Box::new(Unpacked { packing, digest, size }));
         }
         walk.beside(&beside.take());
         let scan = walk.finish(Vec::new());

@@ -11,6 +11,7 @@ mod history;
 mod hits;
 mod nested;
 mod pump;
+mod tally;
 mod unpack;
 mod walk;
 
@@ -28,7 +29,6 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use feed::Fed;
 use pump::Pump;
 use std::io::{self, Cursor, Read};
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use unpack::{Count, Stop, Unpacking, failure, stop_in, unpack};
@@ -78,6 +78,7 @@ struct Queue {
     stop: Arc<AtomicUsize>,
     /// The source can be read again.
     again: bool,
+    work: Work,
 }
 
 impl Queue {
@@ -99,15 +100,24 @@ impl Queue {
     }
 }
 
-/// Scans every blob of `source` with `threads` matchers (at least 1). Fails only if nothing could be read.
-pub fn scan(source: Source, detector: &Detector, limits: &Limits, threads: usize, progress: &Progress) -> Result<Archive, Error> {
-    let threads = threads.max(1);
+/// How a scan goes about its work.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Matchers, at least 1. With more than one, large blobs are hashed and unpacked on threads of their own, too.
+    pub threads: usize,
+    /// Whether digests are computed and compared. Without, large blobs are taken for what an OCI layout calls them.
+    pub verify: bool,
+}
+
+/// Scans every blob of `source`. Fails only if nothing could be read.
+pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, progress: &Progress) -> Result<Archive, Error> {
+    let threads = work.threads.max(1);
     std::thread::scope(|scope| {
-        let (jobs, work) = bounded::<Job>(threads);
+        let (jobs, waiting) = bounded::<Job>(threads);
         let (give_back, empty) = unbounded();
         for _ in 0..threads {
-            let (work, give_back) = (work.clone(), give_back.clone());
-            scope.spawn(move || matcher(detector, &work, &give_back));
+            let (waiting, give_back) = (waiting.clone(), give_back.clone());
+            scope.spawn(move || matcher(detector, &waiting, &give_back));
         }
         let queue = Queue {
             jobs,
@@ -116,9 +126,10 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, threads: usize
             documents: Arc::default(),
             stop: progress.stop.clone(),
             again: matches!(source, Source::Members(_)),
+            work: Work { threads, ..work },
         };
         match source {
-            Source::Members(members) => Ok(all_members(members, threads, &queue, progress)),
+            Source::Members(members) => Ok(all_members(members, &queue, progress)),
             Source::Stream(target, reader) => stream(&target, reader, &queue, progress),
         }
     })
@@ -146,7 +157,8 @@ const SMALL: u64 = 64 << 10;
 type Task = (u32, Header);
 
 /// Members in any order: several walkers, the small blobs first, then the largest.
-fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &Progress) -> Archive {
+fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Archive {
+    let threads = queue.work.threads;
     let mut walk = LayerWalk::new(queue);
     walk.problems.append(std::mem::take(&mut members.problems));
     let mut tasks: Vec<Task> = Vec::new();
@@ -191,7 +203,7 @@ fn all_members(mut members: Members, threads: usize, queue: &Queue, progress: &P
     }
     let (blobs, fed) = (std::mem::take(&mut *locked(&blobs)), std::mem::take(&mut *locked(&fed)));
     let mut archive = finish(walk, fed, blobs, queue);
-    again::digests(&mut archive, members, tasks, queue, threads);
+    again::digests(&mut archive, members, tasks, queue);
     archive
 }
 
@@ -200,7 +212,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &Header, progress: &Progress) -> (Blob, Option<ContentHash>) {
-    let (reader, failed): (Box<dyn Read>, _) = match members.open(header) {
+    let (reader, failed): (Box<dyn Read + Send>, _) = match members.open(header) {
         Ok(reader) => (reader, None),
         Err(e) => (Box::new(io::empty()), Some(Problem::new(Code::ReadFailed, format!("a blob cannot be opened: {e}")))),
     };
@@ -212,8 +224,8 @@ fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &H
 
 /// A tar that can be read once: one walker.
 fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
-    let counted = Counted { inner: Pump::new(reader, queue.stop.clone()), progress };
-    let count: Count = Rc::new(|| progress.bytes.load(Ordering::Relaxed));
+    let counted = Counted { inner: Pump::detached(reader, queue.stop.clone()), progress };
+    let count: Count = Arc::new(|| progress.bytes.load(Ordering::Relaxed));
     // An archive holds many layers: it may unpack to more than one of them.
     let limits = Limits { layer_size: queue.limits.layer_size.saturating_mul(LAYERS_OF_AN_ARCHIVE), ..queue.limits };
     let unpacking = unpack(counted, &count, &limits, &queue.stop);
@@ -284,7 +296,7 @@ fn not_an_image(target: &str, unpacking: &Unpacking) -> Result<(), Error> {
 }
 
 /// What stands behind the end of a streamed archive, as a blob of its own, if it is more than zeros.
-fn rest<R: Skip>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut TarReader<R>, blobs: &mut Vec<Blob>) {
+fn rest<R: Skip + Send>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut TarReader<R>, blobs: &mut Vec<Blob>) {
     match Tail::behind_zeros(tar) {
         Ok(None) => {}
         Ok(Some((start, offset))) => {
@@ -305,6 +317,10 @@ fn finish(mut walk: LayerWalk, fed: Vec<Fed>, blobs: Vec<Blob>, queue: &Queue) -
         TIMED_OUT => Some("time ran out (--timeout): what was found so far is reported"),
         _ => Some("by a signal: what was found so far is reported"),
     };
+    if !queue.work.verify {
+        let message = "digests were not verified (--no-verify): blobs are taken for what the archive calls them";
+        walk.problems.push(Problem::new(Code::NotVerified, message));
+    }
     walk.problems.extend(interrupted.map(|message| Problem::new(Code::Interrupted, message)));
     let mut members = walk.finish(fed);
     let problems = std::mem::take(&mut members.problems);

@@ -1,10 +1,11 @@
-//! A stream that can be given up while it waits for its source.
+//! A stream that is read ahead on a thread of its own, and can be given up while it waits for its source.
 
 use super::unpack::Stop;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Scope;
 use std::time::Duration;
 
 /// Bytes in flight: a few buffers of this size.
@@ -25,11 +26,24 @@ pub struct Pump {
 type Filled = (Vec<u8>, usize);
 
 impl Pump {
-    /// Reads `source` until its end, or until `stop` is not 0.
-    pub fn new(mut source: Box<dyn Read + Send>, stop: Arc<AtomicUsize>) -> Pump {
+    /// Reads `source` until its end, or until `stop` is not 0. Its thread may wait for the source for ever: nobody waits for it.
+    pub fn detached(source: Box<dyn Read + Send>, stop: Arc<AtomicUsize>) -> Pump {
+        let (pump, run) = Pump::new(source, stop);
+        std::thread::spawn(run);
+        pump
+    }
+
+    /// The same of a source that ends by itself, within a scope.
+    pub fn within<'scope>(scope: &'scope Scope<'scope, '_>, source: Box<dyn Read + Send + 'scope>, stop: Arc<AtomicUsize>) -> Pump {
+        let (pump, run) = Pump::new(source, stop);
+        scope.spawn(run);
+        pump
+    }
+
+    fn new<'a>(mut source: Box<dyn Read + Send + 'a>, stop: Arc<AtomicUsize>) -> (Pump, impl FnOnce() + Send + 'a) {
         let (filled, full) = bounded::<io::Result<Filled>>(1);
         let (empty, emptied) = bounded::<Vec<u8>>(4);
-        std::thread::spawn(move || {
+        let run = move || {
             loop {
                 let mut buffer = emptied.try_recv().unwrap_or_default();
                 buffer.resize(BUFFER, 0);
@@ -43,8 +57,8 @@ impl Pump {
                     break;
                 }
             }
-        });
-        Pump { full, empty, buffer: (Vec::new(), 0), at: 0, stop }
+        };
+        (Pump { full, empty, buffer: (Vec::new(), 0), at: 0, stop }, run)
     }
 }
 

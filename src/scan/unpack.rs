@@ -1,16 +1,15 @@
 //! A blob's stored bytes, made into what they say: compressions undone, within limits, to the last byte.
 
+use super::locked;
 use crate::error::{Code, Problem};
 use crate::layer::compression::Compression;
 use crate::layer::decoder::Decoder;
 use crate::layer::tar::BLOCK;
 use crate::limits::Limits;
-use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Cursor, Read};
-use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What is kept of bytes behind a compressed stream.
 const MAX_TRAILING: u64 = 16 << 20;
@@ -63,7 +62,7 @@ pub fn failure(error: &io::Error, place: &str) -> Option<Problem> {
 
 /// Bytes that are no part of what a stream unpacks to, as they come to light.
 #[derive(Clone, Default)]
-pub struct Beside(Rc<RefCell<BesideBytes>>);
+pub struct Beside(Arc<Mutex<BesideBytes>>);
 
 #[derive(Default)]
 pub(super) struct BesideBytes {
@@ -78,7 +77,7 @@ pub(super) struct BesideBytes {
 impl Beside {
     /// What there is so far; taken out.
     pub fn take(&self) -> BesideBytes {
-        self.0.take()
+        std::mem::take(&mut locked(&self.0))
     }
 }
 
@@ -96,7 +95,7 @@ impl<R: Read> ToTheEnd<R> {
         let (mut rest, mut trailing) = (decoder.into_rest(), Vec::new());
         let read = rest.by_ref().take(MAX_TRAILING).read_to_end(&mut trailing);
         let unread = read.and_then(|_| io::copy(&mut rest, &mut io::sink()));
-        let mut beside = self.beside.0.borrow_mut();
+        let mut beside = locked(&self.beside.0);
         beside.aside.extend_from_slice(&aside);
         beside.trailing.extend_from_slice(&trailing);
         beside.left_out |= left_out || *unread.as_ref().unwrap_or(&0) > 0;
@@ -129,7 +128,7 @@ struct Bounded<'a, R> {
 }
 
 /// How many stored bytes were read so far.
-pub type Count<'a> = Rc<dyn Fn() -> u64 + 'a>;
+pub type Count<'a> = Arc<dyn Fn() -> u64 + Send + Sync + 'a>;
 
 impl<R: Read> Read for Bounded<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -157,7 +156,7 @@ pub struct Unpacking<'a> {
     /// The first bytes, taken out of `reader`: a block, less only where there is less.
     pub start: Vec<u8>,
     /// What follows them.
-    pub reader: Box<dyn Read + 'a>,
+    pub reader: Box<dyn Read + Send + 'a>,
     /// The compressions that were undone, outermost first, and one that could not be.
     pub packing: Vec<Compression>,
     /// The limit on compressions around each other was reached: the last one of `packing` was not undone.
@@ -176,10 +175,10 @@ impl Read for Fails {
 }
 
 /// Undoes the compressions of `stored`, whose bytes `count` counts.
-pub fn unpack<'a>(stored: impl Read + 'a, count: &Count<'a>, limits: &Limits, stop: &Arc<AtomicUsize>) -> Unpacking<'a> {
+pub fn unpack<'a>(stored: impl Read + Send + 'a, count: &Count<'a>, limits: &Limits, stop: &Arc<AtomicUsize>) -> Unpacking<'a> {
     let beside = Beside::default();
     let (mut packing, mut too_deep) = (Vec::new(), false);
-    let mut reader: Box<dyn Read + 'a> = Box::new(stored);
+    let mut reader: Box<dyn Read + Send + 'a> = Box::new(stored);
     loop {
         let mut start = Vec::with_capacity(BLOCK);
         let failed = reader.by_ref().take(BLOCK as u64).read_to_end(&mut start).err();

@@ -3,8 +3,9 @@
 use super::Queue;
 use super::feed::{Fed, Feed};
 use super::history::History;
+use super::tally::{Hashing, TallyReader};
 use super::unpack::{BesideBytes, Count, Stop, failure, stop_in, unpack};
-use crate::digest::{ContentHasher, TallyReader};
+use crate::digest::ContentHasher;
 use crate::error::{Code, Problem, Problems};
 use crate::layer::change::{Change, ChangeKind, FileType};
 use crate::layer::compression::unpacked_name;
@@ -15,7 +16,8 @@ use crate::rules::Confidence;
 use crate::text::{cut, exact};
 use std::collections::HashSet;
 use std::io::{self, BufReader, Cursor, Read};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A layer under way. The members of an archive are walked as one, too.
 pub struct LayerWalk {
@@ -55,7 +57,7 @@ impl LayerWalk {
     }
 
     /// Walks the whole tar that `reader` gives. What cannot be read is a problem; what was read before is searched.
-    pub fn tar(&mut self, reader: impl Read) {
+    pub fn tar(&mut self, reader: impl Read + Send) {
         let mut tar = TarReader::new(Streamed(BufReader::with_capacity(128 << 10, reader)));
         let end = loop {
             match tar.next_entry() {
@@ -167,9 +169,10 @@ impl LayerWalk {
     }
 
     /// What stands behind the end, unpacked if it is packed itself.
-    fn packed_tail(&mut self, offset: u64, tail: impl Read) {
-        let (stored, tally) = TallyReader::new(tail);
-        let count: Count = Rc::new(move || tally.bytes());
+    fn packed_tail(&mut self, offset: u64, tail: impl Read + Send) {
+        let stored = TallyReader::new(tail, Hashing::None);
+        let bytes = stored.count();
+        let count: Count = Arc::new(move || bytes.load(Ordering::Relaxed));
         let unpacking = unpack(stored, &count, &self.queue.limits, &self.queue.stop);
         self.hidden(b"#trailing", offset, Cursor::new(unpacking.start).chain(unpacking.reader));
         let behind = unpacking.beside.take();
@@ -219,7 +222,7 @@ impl LayerWalk {
     }
 
     /// What follows the tar's end: zeros are usual, anything else is searched.
-    fn tail<R: Skip>(&mut self, tar: &mut TarReader<R>) {
+    fn tail<R: Skip + Send>(&mut self, tar: &mut TarReader<R>) {
         match Tail::behind_zeros(tar) {
             Ok(None) => {}
             Ok(Some((start, offset))) => {

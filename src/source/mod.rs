@@ -42,7 +42,7 @@ enum Opener {
 
 impl Members {
     /// Opens the content of a member of the list.
-    pub fn open(&self, member: &Header) -> io::Result<Box<dyn Read>> {
+    pub fn open(&self, member: &Header) -> io::Result<Box<dyn Read + Send>> {
         match &self.opener {
             Opener::Ranges(file) => Ok(Box::new(file.range(member.offset, member.size))),
             Opener::Files(root) => Ok(Box::new(dir::open(root, &member.path)?)),
@@ -50,7 +50,7 @@ impl Members {
     }
 
     /// Opens `size` bytes of it, from `offset` on.
-    pub fn open_part(&self, member: &Header, offset: u64, size: u64) -> io::Result<Box<dyn Read>> {
+    pub fn open_part(&self, member: &Header, offset: u64, size: u64) -> io::Result<Box<dyn Read + Send>> {
         match &self.opener {
             Opener::Ranges(file) => Ok(Box::new(file.range(member.offset.saturating_add(offset), size))),
             Opener::Files(root) => Ok(Box::new(FileRange::new(dir::open(root, &member.path)?, offset, size))),

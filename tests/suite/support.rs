@@ -6,7 +6,7 @@ use pentimento::image::Selection;
 use pentimento::limits::Limits;
 use pentimento::report::Scanned;
 use pentimento::rules::RuleSet;
-use pentimento::scan::Progress;
+use pentimento::scan::{Progress, Work};
 use pentimento::source::Source;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -247,7 +247,8 @@ pub fn detector() -> &'static Detector {
 pub fn scan(archive: &[u8]) -> Scanned {
     let detector = detector();
     let source = Source::memory(archive.to_vec());
-    let archive = pentimento::scan::scan(source, detector, &Limits::default(), 2, &Progress::default()).expect("a scan");
+    let archive = pentimento::scan::scan(source, detector, &Limits::default(), Work { threads: 2, verify: true }, &Progress::default())
+        .expect("a scan");
     let mut images = pentimento::image::images(&archive, &Selection::default());
     let findings = pentimento::finding::assemble(&archive, &mut images, detector, &Limits::default(), &Progress::default());
     Scanned { target: "memory".to_owned(), archive, images, findings }
