@@ -12,6 +12,7 @@ use pentimento::rules::RuleSet;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Runs of each; the fastest counts, since a machine is never faster than it is.
@@ -60,7 +61,7 @@ fn check(batches: &[Batch], fast: &Detector, slow: &Detector) {
 fn batches(path: &str, bytes: &[u8]) -> Vec<Batch> {
     let all: Rc<RefCell<Vec<Batch>>> = Rc::default();
     let kept = all.clone();
-    let mut packer = Packer::new(move |batch| {
+    let mut packer = Packer::new(Arc::default(), move |batch| {
         kept.borrow_mut().push(batch);
         Batch::default()
     });

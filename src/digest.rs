@@ -146,6 +146,13 @@ impl ContentHasher {
         Some(self.digests.take()?.finish())
     }
 
+    /// The hash of all that was added, and of the path where it stands.
+    pub fn at(&self, path: &[u8]) -> ContentHash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.finish().0).update(path);
+        ContentHash(first(hasher.finalize().as_bytes()))
+    }
+
     /// The hash of all that was added.
     pub fn finish(&self) -> ContentHash {
         ContentHash(first(self.content.finalize().as_bytes()))

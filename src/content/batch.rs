@@ -3,12 +3,14 @@
 //! A file that fits is one piece. A larger one is a row of windows; each owns a part of the file, and holds enough on both sides
 //! that whatever begins in its part is found there just as in the whole file ([`LEFT_CONTEXT`], [`RIGHT_CONTEXT`]).
 
+use super::clean::Clean;
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
-use crate::digest::{ContentHasher, FileDigests};
+use crate::digest::{ContentHash, ContentHasher, FileDigests};
 use crate::layer_scan::Place;
 use crate::limits::PATH_MAX;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes in a batch.
 pub const CAPACITY: usize = 1 << 20;
@@ -33,6 +35,8 @@ pub struct Piece {
     line_began: u64,
     whole: bool,
     medium: Medium,
+    /// Of a file that is whole: what it is remembered by if nothing is found in it.
+    file: Option<ContentHash>,
 }
 
 /// What was found in a batch.
@@ -42,6 +46,8 @@ pub struct Found {
     pub matches: Vec<(u32, Place, Match)>,
     /// The digests of files that are whole in the batch, and in which something was found.
     pub digests: Vec<(u32, FileDigests)>,
+    /// Files in which nothing was found.
+    pub clean: Vec<ContentHash>,
 }
 
 /// Pieces and their bytes.
@@ -64,6 +70,7 @@ impl Batch {
             if piece.whole && piece.place == Place::Content && !matches.is_empty() {
                 all.digests.push((piece.entry, FileDigests::of(text.bytes)));
             }
+            all.clean.extend(piece.file.filter(|_| matches.is_empty()));
             for mut found in matches {
                 found.offset += piece.offset;
                 found.column += if found.line == 1 { piece.line_began } else { 0 };
@@ -85,6 +92,7 @@ impl Batch {
 /// Packs files into batches. `swap` takes a full batch and gives an empty one; it may wait.
 pub struct Packer<F: FnMut(Batch) -> Batch> {
     batch: Batch,
+    clean: Arc<Clean>,
     capacity: usize,
     swap: F,
     /// Bytes that were packed, each once.
@@ -92,13 +100,13 @@ pub struct Packer<F: FnMut(Batch) -> Batch> {
 }
 
 impl<F: FnMut(Batch) -> Batch> Packer<F> {
-    /// A packer with batches of [`CAPACITY`].
-    pub fn new(swap: F) -> Self {
-        Packer::with_capacity(CAPACITY, swap)
+    /// A packer with batches of [`CAPACITY`], which leaves out what is `clean`.
+    pub fn new(clean: Arc<Clean>, swap: F) -> Self {
+        Packer::with_capacity(CAPACITY, clean, swap)
     }
 
-    fn with_capacity(capacity: usize, swap: F) -> Self {
-        Packer { batch: Batch::default(), capacity, swap, scanned: 0 }
+    fn with_capacity(capacity: usize, clean: Arc<Clean>, swap: F) -> Self {
+        Packer { batch: Batch::default(), clean, capacity, swap, scanned: 0 }
     }
 
     /// Packs all that `reader` gives. `size` is what it is expected to give (a guess is enough). On an error, what was read before
@@ -130,6 +138,7 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
             line_began: 0,
             whole: true,
             medium: Medium::Text,
+            file: None,
         };
         loop {
             let before = self.batch.bytes.len();
@@ -145,6 +154,14 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
             }
             if !matches!(read, Ok(true)) {
                 piece.own.end = end;
+                if let Some(hasher) = hasher.filter(|_| piece.whole && read.is_ok() && end - start >= Clean::LEAST) {
+                    let file = hasher.at(path);
+                    if self.clean.has(&file) {
+                        self.batch.bytes.truncate(start);
+                        return Ok(());
+                    }
+                    piece.file = Some(file);
+                }
                 self.push(&piece, path);
                 return read.map(drop);
             }
@@ -239,7 +256,7 @@ mod tests {
             found.extend(batch.search(&detector).matches.into_iter().map(|(e, _, m)| (e, m.offset, m.line, m.column)));
             Batch::default()
         };
-        let mut packer = Packer::with_capacity(capacity, &mut take);
+        let mut packer = Packer::with_capacity(capacity, Arc::default(), &mut take);
         for (entry, file) in (0..).zip(files) {
             let size = file.len() as u64;
             packer.file(entry, Place::Content, b"a", size, &mut &file[..], None).expect("memory");
@@ -270,5 +287,31 @@ mod tests {
         let capacity = LEFT_CONTEXT + RIGHT_CONTEXT + 8192;
         let file = format!("{} {token}", "x".repeat(300_000)).into_bytes();
         assert_eq!(search(&[file], capacity), [(0, 300_001, 1, 300_002)]);
+    }
+
+    #[test]
+    fn what_is_clean_is_searched_once_and_what_is_not_each_time() {
+        let (detector, clean) = (detector(), Arc::<Clean>::default());
+        let (plain, secret) = ("nothing ".repeat(100), format!("{}tok_{}", " ".repeat(600), "0a1b2c3d4e5f6g7h8i9j"));
+        let mut searched = Vec::new();
+        let mut pack = |files: &[(&str, &str)]| {
+            let mut take = |batch: Batch| {
+                let found = batch.search(&detector);
+                searched.push((batch.pieces.len(), found.matches.len()));
+                clean.extend(found.clean);
+                Batch::default()
+            };
+            let mut packer = Packer::new(clean.clone(), &mut take);
+            for (path, text) in files {
+                let mut hasher = ContentHasher::default();
+                let (path, size) = (path.as_bytes(), text.len() as u64);
+                packer.file(0, Place::Content, path, size, &mut text.as_bytes(), Some(&mut hasher)).expect("memory");
+            }
+            packer.flush();
+        };
+        pack(&[("a", &plain), ("b", &secret), ("c", "short")]);
+        pack(&[("a", &plain), ("b", &secret), ("c", "short")]);
+        pack(&[("other", &plain)]);
+        assert_eq!(searched, [(3, 1), (2, 1), (1, 0)]);
     }
 }

@@ -52,7 +52,7 @@ impl Feed {
             gather(&gathering, answers.try_iter());
             empty.try_recv().unwrap_or_default()
         };
-        let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(Box::new(swap));
+        let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(queue.clean.clone(), Box::new(swap));
         let (problems, packages, history) = (Problems::default(), Packages::default(), History::default());
         Feed { packer, gathered, results, queue: queue.clone(), problems, packages, history, unpacked: 0, not_unpacked: 0 }
     }

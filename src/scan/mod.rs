@@ -16,7 +16,7 @@ mod unpack;
 mod walk;
 
 use crate::archive::{Archive, Blob, Content, Omissions};
-use crate::content::{Batch, Found};
+use crate::content::{Batch, Clean, Found};
 use crate::detect::Detector;
 use crate::digest::ContentHash;
 use crate::error::{Code, Error, Problem};
@@ -79,6 +79,8 @@ struct Queue {
     /// The source can be read again.
     again: bool,
     work: Work,
+    /// Files in which nothing was found.
+    clean: Arc<Clean>,
 }
 
 impl Queue {
@@ -115,9 +117,10 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
     std::thread::scope(|scope| {
         let (jobs, waiting) = bounded::<Job>(threads);
         let (give_back, empty) = unbounded();
+        let clean: Arc<Clean> = Arc::default();
         for _ in 0..threads {
-            let (waiting, give_back) = (waiting.clone(), give_back.clone());
-            scope.spawn(move || matcher(detector, &waiting, &give_back));
+            let (waiting, give_back, clean) = (waiting.clone(), give_back.clone(), clean.clone());
+            scope.spawn(move || matcher(detector, &clean, &waiting, &give_back));
         }
         let queue = Queue {
             jobs,
@@ -127,6 +130,7 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
             stop: progress.stop.clone(),
             again: matches!(source, Source::Members(_)),
             work: Work { threads, ..work },
+            clean: clean.clone(),
         };
         match source {
             Source::Members(members) => Ok(all_members(members, &queue, progress)),
@@ -135,9 +139,10 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
     })
 }
 
-fn matcher(detector: &Detector, work: &Receiver<Job>, give_back: &Sender<Batch>) {
+fn matcher(detector: &Detector, clean: &Clean, work: &Receiver<Job>, give_back: &Sender<Batch>) {
     for mut job in work {
-        let found = job.batch.search(detector);
+        let mut found = job.batch.search(detector);
+        clean.extend(std::mem::take(&mut found.clean));
         if !found.matches.is_empty() {
             let _ = job.found.send(found);
         }
