@@ -121,7 +121,7 @@ fn packed(bytes: &[u8], runs: &[Run], parts: &mut Vec<Decoded>) {
 /// A run that may go on in the next lines. Returns where it ended.
 fn one_run(bytes: &[u8], line: Range<usize>, parts: &mut Vec<Decoded>) -> usize {
     let run = &bytes[line.clone()];
-    if run.len() >= LEAST_HEX && run.len().is_multiple_of(2) && run.iter().all(u8::is_ascii_hexdigit) {
+    if run.len() >= LEAST_HEX && run.len().is_multiple_of(2) && is_hex(run) {
         if let Some(text) = unhex(run).filter(|text| is_readable(text)) {
             parts.push(Decoded::new(text, line.clone(), Coding::Hex));
         }
@@ -191,28 +191,57 @@ fn starts_readable(run: &[u8]) -> bool {
 
 /// True if the base64 in `start` surely decodes to no text: not even its first bytes can be.
 fn is_noise(start: &[u8]) -> bool {
-    let (mut odd, mut after) = (0, 0);
+    let mut odd = Odd::default();
     for four in start.chunks_exact(4) {
         let bits = four.iter().fold(0u32, |bits, byte| bits << 6 | u32::from(SIX_BITS[usize::from(*byte)]));
         let [_, bytes @ ..] = bits.to_be_bytes();
-        if after == 0 && matches!(bytes[1], 0..=5 | 0x20) {
+        if odd.after == 0 && matches!(bytes[1], 0..=5 | 0x20) {
             // Perhaps two bytes a character.
             return false;
         }
-        for byte in bytes {
-            // Beyond ASCII there may be UTF-8: what continues a character stands behind another such byte.
-            let stray = matches!(byte, 0x80..=0xbf) && after < 0x80
-                || matches!(byte, 0xc0 | 0xc1 | 0xf5..)
-                || matches!(after, 0xc2..=0xf4) && !matches!(byte, 0x80..=0xbf);
-            odd += u32::from(stray || byte < 0x80 && !is_plain(byte));
-            after = byte.max(1);
-        }
-        if odd > 1 {
+        bytes.into_iter().for_each(|byte| odd.add(byte));
+        if odd.count > 1 {
             return true;
         }
     }
     false
 }
+
+/// Counts bytes that no text has; those beyond ASCII as far as they are surely no UTF-8.
+#[derive(Default)]
+struct Odd {
+    count: usize,
+    /// The byte before; 1 for NUL, and 0 where there is none.
+    after: u8,
+}
+
+impl Odd {
+    fn add(&mut self, byte: u8) {
+        // What continues a character stands behind another such byte.
+        let stray = matches!(byte, 0x80..=0xbf) && self.after < 0x80
+            || matches!(byte, 0xc0 | 0xc1 | 0xf5..)
+            || matches!(self.after, 0xc2..=0xf4) && !matches!(byte, 0x80..=0xbf);
+        self.count += usize::from(stray || byte < 0x80 && !is_plain(byte));
+        self.after = byte.max(1);
+    }
+}
+
+/// True for hexadecimal digits alone.
+fn is_hex(run: &[u8]) -> bool {
+    run.iter().all(|digit| NIBBLES[usize::from(*digit)] < 16)
+}
+
+/// What a hexadecimal digit stands for; 16 for what is none.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [16; 256];
+    let mut at = 0;
+    while at < 16 {
+        nibbles[b"0123456789abcdef"[at] as usize] = at as u8;
+        nibbles[b"0123456789ABCDEF"[at] as usize] = at as u8;
+        at += 1;
+    }
+    nibbles
+};
 
 /// What a character of base64 stands for, of either alphabet.
 const SIX_BITS: [u8; 256] = {
@@ -227,9 +256,20 @@ const SIX_BITS: [u8; 256] = {
     bits
 };
 
+/// The bytes that hexadecimal digits stand for; none if they are surely no text.
 fn unhex(run: &[u8]) -> Option<Vec<u8>> {
-    let digit = |b: u8| (b as char).to_digit(16);
-    run.chunks_exact(2).map(|pair| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8)).collect()
+    let bytes = || run.chunks_exact(2).map(|pair| NIBBLES[usize::from(pair[0])] << 4 | NIBBLES[usize::from(pair[1])]);
+    let (mut odd, most) = (Odd::default(), most_odd(run.len() / 2));
+    let is_noise = bytes().any(|byte| {
+        odd.add(byte);
+        odd.count > most
+    });
+    (!is_noise).then(|| bytes().collect())
+}
+
+/// How many bytes that no text has may be in a text of so many bytes.
+fn most_odd(length: usize) -> usize {
+    length / 12
 }
 
 /// Text as it is, or text of two bytes a character (PowerShell's encoded commands); and how many bytes a character has.
@@ -246,7 +286,7 @@ fn is_readable(text: &[u8]) -> bool {
     let utf8 = std::str::from_utf8(text).map_or_else(|e| e.error_len().is_none(), |_| true);
     let plain = |b: &u8| is_plain(*b) || utf8 && *b >= 0x80;
     let odd = text.iter().filter(|b| !plain(b)).count();
-    odd * 12 <= text.len() && !text.is_empty()
+    odd <= most_odd(text.len()) && !text.is_empty()
 }
 
 /// Words with three escapes and more.

@@ -7,7 +7,26 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A text in lower case, and what it leads to.
-type Literal = (Box<[u8]>, Vec<Target>);
+struct Literal {
+    text: Box<[u8]>,
+    targets: Vec<Target>,
+    /// The four bytes behind its first four, as [`folded`] has them, and which of them it has.
+    next: u32,
+    mask: u32,
+}
+
+impl Literal {
+    fn new(text: String, targets: Vec<Target>) -> Literal {
+        let has = |at: usize| if at < text.len() { 0xff } else { 0 };
+        let mask = u32::from_le_bytes([has(4), has(5), has(6), has(7)]);
+        Literal { next: folded(text.as_bytes(), 4) & mask, mask, text: text.into_bytes().into(), targets }
+    }
+}
+
+/// Four bytes, both cases of a letter as one: others that this makes equal are told apart by whoever compares the whole.
+fn folded(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(four_at(bytes, at)) | 0x2020_2020
+}
 
 /// Texts that are found in any case.
 pub struct Literals {
@@ -21,9 +40,9 @@ impl Literals {
     /// For these, in lower case; an empty one is nowhere.
     pub fn new(literals: BTreeMap<String, Vec<Target>>) -> Literals {
         let all = literals.into_iter().filter(|(text, _)| !text.is_empty());
-        let all = all.map(|(text, targets)| -> Literal { (text.into_bytes().into(), targets) });
-        let (indexed, short): (Vec<Literal>, Vec<Literal>) = all.partition(|(text, _)| text.len() >= SHORTEST_STEM);
-        Literals { index: Index::new(indexed.iter().map(|(text, _)| &text[..])), indexed, short }
+        let all = all.map(|(text, targets)| Literal::new(text, targets));
+        let (indexed, short): (Vec<Literal>, Vec<Literal>) = all.partition(|literal| literal.text.len() >= SHORTEST_STEM);
+        Literals { index: Index::new(indexed.iter().map(|literal| &literal.text[..])), indexed, short }
     }
 
     /// True if there are none.
@@ -41,7 +60,7 @@ impl Literals {
         }
         (end..at.end).for_each(|start| self.at(bytes, start, hits));
         for literal in &self.short {
-            let first = literal.0[0];
+            let first = literal.text[0];
             for offset in memchr::memchr2_iter(first, first.to_ascii_uppercase(), &bytes[at.clone()]) {
                 compare(bytes, at.start + offset, std::slice::from_ref(literal), hits);
             }
@@ -56,10 +75,11 @@ impl Literals {
 }
 
 fn compare(bytes: &[u8], start: usize, literals: &[Literal], hits: &mut Vec<(Range<usize>, Target)>) {
-    for (text, targets) in literals {
-        let span = start..start + text.len();
-        if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(text)) {
-            hits.extend(targets.iter().map(|target| (span.clone(), *target)));
+    let next = folded(bytes, start + 4);
+    for literal in literals.iter().filter(|literal| next & literal.mask == literal.next) {
+        let span = start..start + literal.text.len();
+        if bytes.get(span.clone()).is_some_and(|there| there.eq_ignore_ascii_case(&literal.text)) {
+            hits.extend(literal.targets.iter().map(|target| (span.clone(), *target)));
         }
     }
 }
