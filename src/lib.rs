@@ -27,6 +27,7 @@
 //! ```
 
 pub mod archive;
+mod buffer;
 pub mod content;
 pub mod detect;
 pub mod digest;

@@ -4,6 +4,7 @@
 //! that whatever begins in its part is found there just as in the whole file ([`LEFT_CONTEXT`], [`RIGHT_CONTEXT`]).
 
 use super::clean::Clean;
+use crate::buffer::Buffer;
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
 use crate::digest::{ContentHash, ContentHasher, FileDigests};
 use crate::layer_scan::Place;
@@ -53,7 +54,7 @@ pub struct Found {
 /// Pieces and their bytes.
 #[derive(Debug, Default)]
 pub struct Batch {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     names: Vec<u8>,
     pieces: Vec<Piece>,
 }
@@ -83,7 +84,7 @@ impl Batch {
 
     /// Empties it; the memory is kept.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.bytes.truncate(0);
         self.names.clear();
         self.pieces.clear();
     }
@@ -219,16 +220,19 @@ impl<F: FnMut(Batch) -> Batch> Packer<F> {
         } else {
             self.flush();
         }
-        self.batch.bytes.extend_from_slice(&carry);
+        self.batch.bytes.extend(&carry);
         next
     }
 }
 
 /// Reads until `bytes` has `capacity` bytes (`true`) or the reader ends (`false`).
-fn fill(bytes: &mut Vec<u8>, capacity: usize, reader: &mut dyn Read) -> io::Result<bool> {
-    let room = capacity.saturating_sub(bytes.len());
-    reader.take(room as u64).read_to_end(bytes)?;
-    Ok(bytes.len() >= capacity)
+fn fill(bytes: &mut Buffer, capacity: usize, reader: &mut dyn Read) -> io::Result<bool> {
+    while bytes.len() < capacity {
+        if bytes.read(reader, capacity)? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
