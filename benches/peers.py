@@ -59,8 +59,8 @@ def make(directory):
     history = [{"created_by": text} for text in ["ADD rootfs.tar /", "RUN chmod -R o+w /usr/lib/python3", "RUN rm /srv/.env"]]
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/usr/bin"]}, "history": history,
                          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest for digest in digests]}}).encode()
-    names = [digest + "/layer.tar" for digest in digests]
-    name = hashlib.sha256(config).hexdigest() + ".json"
+    names = ["blobs/sha256/" + digest for digest in digests]
+    name = "blobs/sha256/" + hashlib.sha256(config).hexdigest()
     manifest = json.dumps([{"Config": name, "RepoTags": ["pentimento-peers:latest"], "Layers": names}]).encode()
     with tarfile.open(image + ".part", "w") as tar:
         for path, member in zip(layers, names):
@@ -119,6 +119,7 @@ def main():
     peer = [peer, "--no-update-check", "-q", "scan"] if peer else None
     quiet = ["-n", "--no-dedup"]
     commands = [("pentimento scan image.tar", [own, "scan", "-q", image])]
+    commands.append(("pentimento scan --no-verify image.tar", [own, "scan", "-q", "--no-verify", image]))
     commands.append(("openssl dgst -sha256 image.tar", ["openssl", "dgst", "-sha256", image]))
     if shutil.which("rg"):
         commands.append(("rg -a, one literal, image.tar", ["rg", "-a", "-c", "rare literal of nobody", image]))
@@ -126,7 +127,8 @@ def main():
         commands.append(("kingfisher scan docker --archive image.tar", peer + ["docker", "--archive", image, "--no-limits"] + quiet))
         commands.append(("kingfisher scan, the unpacked directory", peer + [directory] + quiet))
     for name, arguments in [("noseyparker", ["scan", "--datastore", os.path.join(args.dir, "np"), directory]),
-                            ("trufflehog", ["filesystem", "--no-verification", directory]), ("trivy", ["fs", "--scanners", "secret", directory])]:
+                            ("trufflehog", ["filesystem", "--no-verification", directory]), ("trivy", ["fs", "--scanners", "secret", directory]),
+                            ("gitleaks", ["dir", "--no-banner", directory])]:
         if shutil.which(name):
             commands.append((f"{name}, the unpacked directory", [name] + arguments))
     commands.append(("pentimento scan demo.tar", [own, "scan", "-q", small]))

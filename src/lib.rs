@@ -18,7 +18,7 @@
 //! use pentimento::{detect::Detector, finding, image, limits::Limits, rules::RuleSet, scan, source::Source};
 //!
 //! let (detector, limits, progress) = (Detector::new(RuleSet::builtin()?)?, Limits::default(), scan::Progress::default());
-//! let archive = scan::scan(Source::open("image.tar", &limits)?, &detector, &limits, scan::Work { threads: 4, verify: true }, &progress)?;
+//! let archive = scan::scan(Source::open("image.tar", &limits)?, &detector, &limits, scan::Work { threads: 4, ..scan::Work::default() }, &progress)?;
 //! let mut images = image::images(&archive, &image::Selection::default());
 //! for finding in finding::assemble(&archive, &mut images, &detector, &limits, &progress) {
 //!     println!("{} {:?} {:?}", finding.secret, finding.location, finding.state);

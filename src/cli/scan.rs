@@ -198,7 +198,7 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     let source = Source::open(target, &limits).map_err(|e| hinted(e, target))?;
     let progress = Progress { stop: stop.clone(), ..Progress::default() };
     let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let work = Work { threads, verify: !args.no_verify };
+    let work = Work { threads, verify: !args.no_verify, least: args.min_confidence.into() };
     let bar = !args.quiet && io::stderr().is_terminal();
     let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, work, &progress))?;
     let mut images = image::images(&archive, &Selection { platform: args.platform.clone(), limits });
@@ -207,7 +207,7 @@ fn one(args: &Args, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>) 
     let findings = finding::assemble(&archive, &mut images, detector, &limits, &progress);
     let scanned = Scanned { target: target.to_owned(), archive, images, findings };
     if scanned.images.images.is_empty() && !stopped && (!layers || args.platform.is_some()) {
-        bail!("{target}: {}", scanned.redacted(&nothing_readable(args, &scanned.archive, &scanned.images))?);
+        bail!("{target}: {}", scanned.redacted(&nothing_readable(args, &scanned.archive, &scanned.images), args.min_confidence.into())?);
     }
     Ok(scanned)
 }

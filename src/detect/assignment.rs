@@ -3,6 +3,7 @@
 //! A name that says "password" is no proof: the value decides. It is read as the syntax around it says where it ends, and then
 //! judged: a reference, a type, a path, a sentence is no secret.
 
+use super::NO_TEXT;
 use super::place::Place;
 use super::{Medium, entropy, placeholder, value};
 use crate::rules::Confidence;
@@ -336,7 +337,7 @@ pub fn judge(name: &[u8], value: &[u8], assigned: &Assigned, medium: Medium, pla
         return low(other);
     }
     if medium == Medium::Binary {
-        return low("in a file that is no text");
+        return low(NO_TEXT);
     }
     if !assigned.delimited && !assigned.ends_line {
         return low("more stands on the line: it may be code");

@@ -54,6 +54,9 @@ const DEEPEST: usize = 3;
 /// The name of the part that is the encoded text.
 const ENCODED: &str = "encoded";
 
+/// Why an assignment in a program's file, or a value without a form of its own, is a hint at most.
+const NO_TEXT: &str = "in a file that is no text";
+
 /// A secret that was found.
 #[derive(Debug, Clone)]
 pub struct Match {
@@ -100,6 +103,11 @@ impl Match {
             self.reasons.push("allowed by a comment on its line".into());
         }
     }
+}
+
+/// True for a hint in a file that is no text: a name, and what happens to stand behind it.
+pub fn is_noise(confidence: Confidence, reasons: &[Reason]) -> bool {
+    confidence == Confidence::Low && reasons.iter().any(|reason| reason == NO_TEXT)
 }
 
 /// A part of a credential, beside the secret itself.
@@ -443,7 +451,7 @@ impl Detector {
         }
         let shown = text.medium == Medium::Text && text.place != place::Place::Settings;
         let word = if has_form(rule) { None } else { placeholder::looks_chosen(value, shown) };
-        let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some("in a file that is no text"));
+        let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some(NO_TEXT));
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
         if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {
             confidence = Confidence::Low;

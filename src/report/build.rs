@@ -7,6 +7,7 @@ use super::{
     SkippedEntry, SuppressedEntry, Tool,
 };
 use crate::archive::{Archive, Content};
+use crate::detect::{Reason, is_noise};
 use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location, State};
 use crate::image::metadata::Kind;
@@ -40,13 +41,19 @@ pub struct Scanned {
 }
 
 impl Scanned {
-    /// Every secret that was found, told or not, and how sure it is.
-    fn secrets(&self) -> impl Iterator<Item = (&Secret, Confidence)> {
+    /// Every secret that was found, told or not, and how sure it is. Hints in programs are words, mostly: they count from `least` on.
+    fn secrets(&self, least: Confidence) -> impl Iterator<Item = (&Secret, Confidence)> {
         let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
         // What is published is no secret, and may be a word that stands everywhere.
         let scans = [&self.archive.members].into_iter().chain(layers);
-        let hits = scans.flat_map(|scan| scan.hits.iter().filter(|hit| self.archive.publisher(scan, hit).is_none()));
-        let found = self.findings.iter().filter(|finding| finding.public.is_none());
+        let counts = move |confidence, reasons: &[Reason]| confidence >= least || !is_noise(confidence, reasons);
+        let hits = scans.flat_map(move |scan| {
+            scan.hits
+                .iter()
+                .filter(move |hit| counts(hit.found.confidence, &hit.found.reasons) && self.archive.publisher(scan, hit).is_none())
+        });
+        let told = move |finding: &&Finding| finding.public.is_none() && counts(finding.confidence, &finding.reasons);
+        let found = self.findings.iter().filter(told);
         let found = found.map(|finding| (&finding.secret, finding.confidence, finding.details.as_deref()));
         let in_files = hits.map(|hit| (&hit.found.secret, hit.found.confidence, hit.found.details.as_deref()));
         let all = found.chain(in_files).flat_map(|(secret, confidence, details)| {
@@ -57,8 +64,8 @@ impl Scanned {
     }
 
     /// A message without any of them.
-    pub fn redacted(&self, message: &str) -> Result<String, serde_json::Error> {
-        Ok(Redactor::of(self.secrets())?.clean(message))
+    pub fn redacted(&self, message: &str, least: Confidence) -> Result<String, serde_json::Error> {
+        Ok(Redactor::of(self.secrets(least))?.clean(message))
     }
 }
 
@@ -136,7 +143,7 @@ pub fn build(
     let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), allowed, report.complete, view.fail_on);
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
-        report = redact(report, targets.iter().flat_map(Scanned::secrets))?;
+        report = redact(report, targets.iter().flat_map(|target| target.secrets(view.min_confidence)))?;
     }
     Ok((report, verdict))
 }

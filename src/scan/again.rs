@@ -3,10 +3,12 @@
 
 use super::{Queue, Task, locked};
 use crate::archive::{Archive, Content};
+use crate::detect::is_noise;
 use crate::digest::{Algorithms, FileDigests, FileHasher};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::tar::Header;
-use crate::layer_scan::LayerScan;
+use crate::layer_scan::{FileHit, LayerScan};
+use crate::rules::Confidence;
 use crate::source::Members;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
@@ -30,7 +32,7 @@ pub fn digests(archive: &mut Archive, members: &Members, tasks: &[Task], queue: 
     if algorithms == Algorithms::default() {
         return;
     }
-    let wanted = wanted(archive, tasks);
+    let wanted = wanted(archive, tasks, queue.work.least);
     let (next, computed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..queue.work.threads.min(wanted.len()) {
@@ -53,25 +55,27 @@ pub fn digests(archive: &mut Archive, members: &Members, tasks: &[Task], queue: 
 }
 
 /// The files, the largest first.
-fn wanted<'a>(archive: &Archive, tasks: &'a [Task]) -> Vec<Wanted<'a>> {
+fn wanted<'a>(archive: &Archive, tasks: &'a [Task], least: Confidence) -> Vec<Wanted<'a>> {
     let headers: HashMap<u32, &Header> = tasks.iter().map(|(entry, header)| (*entry, header)).collect();
     let mut wanted = Vec::new();
     for (index, blob) in archive.blobs.iter().enumerate() {
         let (Content::Layer(layer), None, Some(member)) = (&blob.content, &blob.unpacked, headers.get(&blob.member)) else { continue };
         if layer.tar {
-            let files = without_digests(&layer.scan).map(|entry| (entry, layer.scan.entry(entry)));
+            let files = without_digests(&layer.scan, least).map(|entry| (entry, layer.scan.entry(entry)));
             wanted.extend(files.map(|(entry, file)| Wanted { blob: Some(index), entry, member, offset: file.offset, size: file.size }));
         }
     }
-    let files = without_digests(&archive.members).filter_map(|entry| Some((entry, *headers.get(&entry)?)));
+    let files = without_digests(&archive.members, least).filter_map(|entry| Some((entry, *headers.get(&entry)?)));
     wanted.extend(files.map(|(entry, member)| Wanted { blob: None, entry, member, offset: 0, size: member.size }));
     wanted.sort_by_key(|file| std::cmp::Reverse(file.size));
     wanted
 }
 
-/// Regular files in which something was found.
-fn without_digests(scan: &LayerScan) -> impl Iterator<Item = u32> {
-    let found: BTreeSet<u32> = scan.hits.iter().filter(|hit| hit.place.in_content()).map(|hit| hit.entry).collect();
+/// Regular files in which something was found that is worth looking up.
+fn without_digests(scan: &LayerScan, least: Confidence) -> impl Iterator<Item = u32> {
+    let counts =
+        |hit: &&FileHit| hit.place.in_content() && (hit.found.confidence >= least || !is_noise(hit.found.confidence, &hit.found.reasons));
+    let found: BTreeSet<u32> = scan.hits.iter().filter(counts).map(|hit| hit.entry).collect();
     let unknown = |entry: &u32| !scan.digests.contains_key(entry) && scan.entry(*entry).kind == ChangeKind::Put(FileType::Regular);
     found.into_iter().filter(unknown)
 }

@@ -23,6 +23,7 @@ use crate::error::{Code, Error, Problem};
 use crate::layer::compression::Compression;
 use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::limits::Limits;
+use crate::rules::Confidence;
 use crate::source::{Members, Source, unmarked};
 use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -109,6 +110,15 @@ pub struct Work {
     pub threads: usize,
     /// Whether digests are computed and compared. Without, large blobs are taken for what an OCI layout calls them.
     pub verify: bool,
+    /// Hints in programs that are less sure than this are not looked up in lists of packages, where that would need reading again.
+    pub least: Confidence,
+}
+
+impl Default for Work {
+    /// One matcher; everything is verified, everything looked up.
+    fn default() -> Work {
+        Work { threads: 1, verify: true, least: Confidence::Low }
+    }
 }
 
 /// Scans every blob of `source`. Fails only if nothing could be read.

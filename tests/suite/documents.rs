@@ -1,6 +1,7 @@
 //! Secrets in configuration and history, each with its pointer.
 
-use crate::support::{TestImage, layer_tar, put, run_with, token};
+use crate::support::{Packing, Run, TestImage, archive, layer_tar, members, pack, put, run_with, token};
+use pentimento::digest::Digest;
 use serde_json::json;
 
 /// Kind, pointer and value of every finding in metadata.
@@ -93,4 +94,36 @@ fn what_no_image_refers_to_is_searched_too() {
 fn a_number_with_a_name_may_be_a_password() {
     let found = metadata(&TestImage::new().layer([put("a", "b")]).config(json!({ "Env": [], "db_password": 8273649182736_u64 })));
     assert_eq!(found, [("config".to_owned(), "/config/db_password".to_owned(), "8273649182736".to_owned())]);
+}
+
+/// What an OCI layout calls its layers is compared with what they are, unless nobody wants to know; then it is said, and all is searched.
+#[test]
+fn digests_are_believed_when_that_is_asked_for() {
+    let secret = token("no-verify");
+    // Larger than a document, and when it is packed, too: each packing is checked with what it unpacks to.
+    let noise: String = (0..4000u32).map(|at| Digest::sha256(&at.to_le_bytes()).encoded()).collect();
+    let image = TestImage::new().layer([put("noise", &noise), put("app/.env", format!("TOKEN={secret}\n"))]);
+    for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
+        let mut members = members(&image.oci_archive(packing));
+        let layer = members.iter().position(|(_, bytes)| bytes.len() > 64 << 10).expect("a layer");
+        // Another layer under its name: the same file, one byte longer.
+        let other = layer_tar(&[put("noise", format!("{noise}x")), put("app/.env", format!("TOKEN={secret}\n"))]);
+        members[layer].1 = pack(&other, packing);
+        let archive = archive(&members);
+        let checked = run_with(["scan", "-", "--format", "json", "--quiet", "--show-secrets"], &archive);
+        let believed = run_with(["scan", "-", "--format", "json", "--quiet", "--show-secrets", "--no-verify"], &archive);
+        let problems = |run: &Run| run.json()["problems"].as_array().expect("a list").iter().map(|p| p["code"].clone()).collect::<Vec<_>>();
+        assert!(
+            problems(&checked).iter().any(|code| *code == "diff-id-mismatch" || *code == "digest-mismatch"),
+            "{:?}",
+            problems(&checked)
+        );
+        assert!(
+            !problems(&believed).iter().any(|code| *code == "diff-id-mismatch" || *code == "digest-mismatch"),
+            "{:?}",
+            problems(&believed)
+        );
+        assert!(believed.json()["notes"].as_array().expect("a list").iter().any(|note| note["code"] == "not-verified"));
+        assert!(believed.stdout.contains(&secret) && checked.stdout.contains(&secret));
+    }
 }

@@ -247,8 +247,9 @@ pub fn detector() -> &'static Detector {
 pub fn scan(archive: &[u8]) -> Scanned {
     let detector = detector();
     let source = Source::memory(archive.to_vec());
-    let archive = pentimento::scan::scan(source, detector, &Limits::default(), Work { threads: 2, verify: true }, &Progress::default())
-        .expect("a scan");
+    let archive =
+        pentimento::scan::scan(source, detector, &Limits::default(), Work { threads: 2, ..Work::default() }, &Progress::default())
+            .expect("a scan");
     let mut images = pentimento::image::images(&archive, &Selection::default());
     let findings = pentimento::finding::assemble(&archive, &mut images, detector, &Limits::default(), &Progress::default());
     Scanned { target: "memory".to_owned(), archive, images, findings }

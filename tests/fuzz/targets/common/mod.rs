@@ -21,7 +21,7 @@ pub fn limits() -> Limits {
 /// The report on a source.
 pub fn report(source: Source) -> Result<Report, Error> {
     let limits = limits();
-    let archive = scan::scan(source, &DETECTOR, &limits, scan::Work { threads: 1, verify: true }, &Progress::default())?;
+    let archive = scan::scan(source, &DETECTOR, &limits, scan::Work::default(), &Progress::default())?;
     let mut images = image::images(&archive, &Selection { platform: None, limits });
     let findings = finding::assemble(&archive, &mut images, &DETECTOR, &limits, &Progress::default());
     let scanned = Scanned { target: "fuzz".to_owned(), archive, images, findings };
