@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "error",
     "limits",
+    "buffer",
     "text",
     "digest",
     "secret",
