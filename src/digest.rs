@@ -52,8 +52,8 @@ impl Digest {
 
     /// The digest that the name of a member of an OCI layout tells: `blobs/sha256/…`.
     pub fn in_blob_path(path: &[u8]) -> Option<Digest> {
-        let (algorithm, encoded) = std::str::from_utf8(path).ok()?.strip_prefix("blobs/")?.split_once('/')?;
-        Digest::parse(&format!("{algorithm}:{encoded}"))
+        let encoded = std::str::from_utf8(path).ok()?.strip_prefix("blobs/sha256/")?;
+        Digest::parse(&format!("sha256:{encoded}"))
     }
 
     /// The part behind the colon.

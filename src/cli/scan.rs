@@ -66,7 +66,7 @@ pub struct Args {
     /// Colour
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
-    /// Do not compute and compare the digests of layers: for an archive that was made a moment ago
+    /// Do not compute and compare the digests of blobs that are larger than 64 KiB: for an archive that was made a moment ago
     #[arg(long)]
     no_verify: bool,
     /// Threads that search (default: one per core)

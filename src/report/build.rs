@@ -12,6 +12,7 @@ use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location, State};
 use crate::image::metadata::Kind;
 use crate::image::{self, Image, Images, history};
+use crate::layer_scan::FileHit;
 use crate::limits::PATH_MAX;
 use crate::policy::{FailOn, Verdict};
 use crate::rules::{Confidence, RuleSet};
@@ -40,19 +41,27 @@ pub struct Scanned {
     pub findings: Vec<Finding>,
 }
 
+/// True for what is short and has no digit.
+fn is_word(value: &[u8]) -> bool {
+    value.len() < 12 && !value.iter().any(u8::is_ascii_digit)
+}
+
 impl Scanned {
-    /// Every secret that was found, told or not, and how sure it is. Hints in programs are words, mostly: they count from `least` on.
+    /// Every secret that was found, told or not, and how sure it is. What is published is none, and may be a word that stands everywhere; so are
+    /// words behind a name in large programs, of which nobody looked up whether they are published (`scan::Work::least`).
     fn secrets(&self, least: Confidence) -> impl Iterator<Item = (&Secret, Confidence)> {
         let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
-        // What is published is no secret, and may be a word that stands everywhere.
         let scans = [&self.archive.members].into_iter().chain(layers);
-        let counts = move |confidence, reasons: &[Reason]| confidence >= least || !is_noise(confidence, reasons);
+        let noise = move |confidence, reasons: &[Reason], secret: &Secret| {
+            confidence < least && is_noise(confidence, reasons) && is_word(secret.reveal())
+        };
         let hits = scans.flat_map(move |scan| {
-            scan.hits
-                .iter()
-                .filter(move |hit| counts(hit.found.confidence, &hit.found.reasons) && self.archive.publisher(scan, hit).is_none())
+            let unknown = move |hit: &FileHit| {
+                !scan.digests.contains_key(&hit.entry) && noise(hit.found.confidence, &hit.found.reasons, &hit.found.secret)
+            };
+            scan.hits.iter().filter(move |hit| self.archive.publisher(scan, hit).is_none() && !unknown(hit))
         });
-        let told = move |finding: &&Finding| finding.public.is_none() && counts(finding.confidence, &finding.reasons);
+        let told = move |f: &&Finding| f.public.is_none() && !noise(f.confidence, &f.reasons, &f.secret);
         let found = self.findings.iter().filter(told);
         let found = found.map(|finding| (&finding.secret, finding.confidence, finding.details.as_deref()));
         let in_files = hits.map(|hit| (&hit.found.secret, hit.found.confidence, hit.found.details.as_deref()));

@@ -99,7 +99,7 @@ pub fn fill_in(mut spec: RuleSpec) -> Result<RuleSpec, String> {
     // The longest first, so that a form that is the beginning of another does not win.
     let mut sorted: Vec<&Form> = forms.iter().collect();
     sorted.sort_by_key(|form| std::cmp::Reverse(form.max()));
-    spec.hir = Some(Hir::alternation(sorted.iter().map(|form| form.hir()).collect()));
+    spec.hir = sorted.iter().map(|form| form.hir()).collect::<Option<Vec<Hir>>>().map(Hir::alternation);
     let sources: Vec<String> = sorted.iter().map(|form| form.regex()).collect();
     spec.regex = Some(spanned(if let [one] = &sources[..] { one.clone() } else { format!("(?:{})", sources.join("|")) }));
     if spec.value == ValueSpec::default() {

@@ -40,6 +40,8 @@ pub struct Member<'a> {
     pub path: &'a [u8],
     /// In bytes; `u64::MAX` if it is not known.
     pub size: u64,
+    /// It is a file of this name, and nothing that only looks like it.
+    pub regular: bool,
 }
 
 impl Walker {
@@ -50,7 +52,7 @@ impl Walker {
 
     /// Scans the blob that `reader` gives, to its end. The second value is the hash of its content, if it is a plain file.
     pub fn blob(&mut self, member: Member, reader: impl Read + Send) -> (Blob, Option<ContentHash>) {
-        let claimed = Digest::in_blob_path(member.path).filter(|_| !self.queue.work.verify && member.size > SMALL);
+        let claimed = Digest::in_blob_path(member.path).filter(|_| !self.queue.work.verify && member.regular && member.size > SMALL);
         let mut stored = TallyReader::new(reader, if claimed.is_some() { Hashing::None } else { self.hashing(member.size) });
         let mut blob = Blob {
             member: member.entry,

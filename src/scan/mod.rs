@@ -20,6 +20,7 @@ use crate::content::{Batch, Clean, Found};
 use crate::detect::Detector;
 use crate::digest::ContentHash;
 use crate::error::{Code, Error, Problem};
+use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::compression::Compression;
 use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::limits::Limits;
@@ -203,7 +204,8 @@ fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Arch
             scope.spawn(|| {
                 let mut walker = Walker::new(queue);
                 while let Some((entry, header)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !queue.stopped()) {
-                    let member = Member { entry: *entry, path: scan.path(*entry), size: header.size };
+                    let regular = scan.entry(*entry).kind == ChangeKind::Put(FileType::Regular);
+                    let member = Member { entry: *entry, path: scan.path(*entry), size: header.size, regular };
                     let (blob, hash) = one_member(&mut walker, members, member, header, progress);
                     locked(&hashes).extend(hash.map(|hash| (*entry, hash)));
                     locked(&blobs).push(blob);
@@ -259,7 +261,9 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
         match step {
             Err(e) => break Err(e),
             Ok((header, entry, change)) if has_content(&header, &change) => {
-                let (blob, hash) = walker.blob(Member { entry, path: &change.path, size: header.size }, &mut tar);
+                let regular = change.kind == ChangeKind::Put(FileType::Regular);
+                let member = Member { entry, path: &change.path, size: header.size, regular };
+                let (blob, hash) = walker.blob(member, &mut tar);
                 progress.finished(&blob);
                 if let Some(hash) = hash {
                     walk.scan.set_content(entry, hash);
@@ -317,7 +321,7 @@ fn rest<R: Skip + Send>(walk: &mut LayerWalk, walker: &mut Walker, tar: &mut Tar
         Ok(Some((start, offset))) => {
             walk.problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
             if let Some(entry) = walk.nothing(b"#trailing", offset, 0) {
-                let member = Member { entry, path: b"", size: u64::MAX };
+                let member = Member { entry, path: b"", size: u64::MAX, regular: false };
                 blobs.push(walker.blob(member, Cursor::new(start).chain(Tail(tar))).0);
             }
         }

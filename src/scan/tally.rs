@@ -77,7 +77,7 @@ impl<R: Read> TallyReader<R> {
 fn beside() -> Hash {
     let (full, filled) = bounded::<Vec<u8>>(PIECES);
     let (emptied, empty) = bounded(PIECES + 1);
-    let thread = std::thread::spawn(move || {
+    let run = move || {
         let mut hash = Sha256::new();
         for mut piece in filled {
             hash.update(&piece);
@@ -85,8 +85,12 @@ fn beside() -> Hash {
             let _ = emptied.try_send(piece);
         }
         hash
-    });
-    Hash::Beside { piece: Vec::with_capacity(PIECE), full, empty, thread }
+    };
+    match std::thread::Builder::new().spawn(run) {
+        Ok(thread) => Hash::Beside { piece: Vec::with_capacity(PIECE), full, empty, thread },
+        // There may be no more threads than there are.
+        Err(_) => Hash::Here(Sha256::new()),
+    }
 }
 
 impl<R: Read> Read for TallyReader<R> {

@@ -1,6 +1,6 @@
 //! Secrets in configuration and history, each with its pointer.
 
-use crate::support::{Packing, Run, TestImage, archive, layer_tar, members, pack, put, run_with, token};
+use crate::support::{Packing, Run, TestImage, archive, file, layer_tar, members, pack, put, run, run_with, temporary, token};
 use pentimento::digest::Digest;
 use serde_json::json;
 
@@ -125,5 +125,28 @@ fn digests_are_believed_when_that_is_asked_for() {
         );
         assert!(believed.json()["notes"].as_array().expect("a list").iter().any(|note| note["code"] == "not-verified"));
         assert!(believed.stdout.contains(&secret) && checked.stdout.contains(&secret));
+        // What only looks like a file of that name is none.
+        let (_, digest) = members[layer].0.rsplit_once('/').expect("a directory");
+        let decoy = (format!("blobs/sha256/.wh.{digest}"), pack(&layer_tar(&[put("noise", &noise)]), packing));
+        let decoyed = crate::support::archive(&[&[decoy], &members[..]].concat());
+        let report = run_with(["scan", "-", "--format", "json", "--quiet", "--no-verify"], &decoyed).json();
+        assert_eq!((&report["findings"][0]["location"]["layer"], &report["findings"][0]["fate"]["state"]), (&json!(0), &json!("present")));
+    }
+}
+
+/// A hint in a program is not shown, and not told elsewhere either.
+#[test]
+fn what_may_be_a_secret_in_a_program_is_redacted_where_it_stands_in_an_instruction() {
+    let value = ["Tr0ub4dor", "Horse9"].concat();
+    let program = format!("\0{}\0db_password=\"{value}\"\0{}", "some words \n".repeat(30_000), "more words \n".repeat(60_000));
+    let tar = layer_tar(&[put("bin/program", &program), put("app/.env", format!("TOKEN={}\n", token("hint")))]);
+    let image = TestImage::new().step(&format!("RUN ./migrate.sh {value}"), &tar).docker_save();
+    let directory = temporary();
+    let path = file(directory.path(), "image.tar", &image);
+    let low = run(["scan", &path, "--quiet", "--format", "json", "--min-confidence", "low", "--show-secrets"]);
+    assert!(low.json()["findings"].as_array().expect("a list").iter().any(|f| f["location"]["path"] == "bin/program"), "{}", low.stdout);
+    for format in ["json", "human"] {
+        let report = run(["scan", &path, "--quiet", "--format", format]);
+        assert!(report.stdout.contains("migrate.sh") && !report.stdout.contains(&value), "{}", report.stdout);
     }
 }

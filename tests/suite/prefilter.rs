@@ -70,7 +70,9 @@ fn short_words_are_looked_for_too() {
         |id: &str, reach: &str| format!("[[rule]]\nid = \"own-{id}\"\ntitle = \"x\"\nseverity = \"low\"\n{reach}\nmatch = [\"x\"]\n\n");
     let own = rule("pw", "names = [\"my_pw\", \"a_b\"]\nvalue = { min = 6 }") + &rule("key", "near = [\"a b\"]\nform = [\"{digits:20}\"]");
     let gitleaks = "[[rules]]\nid = \"short\"\nregex = \"sk([0-9]{8})\"\nkeywords = [\"sk\"]\n".to_owned();
+    let brackets = rule("brackets", "form = ['tok_{[A-Za-z0-9\\]:24}']");
     for (file, texts) in [
+        (("brackets.toml".to_owned(), brackets), &["x tok_ab\\cd1\\ef2\\gh3\\ij4\\kl5\\m"][..]),
         (("own.toml".to_owned(), own), &["MY_PW=kX7qfR2m", "myPw: 'kX7qfR2m'", "a_b=kX7qfR2m", "AB key = 12345678901234567890"][..]),
         (("gitleaks.toml".to_owned(), gitleaks), &["a SK12345678 sk12345678 b"][..]),
     ] {
@@ -121,5 +123,18 @@ proptest! {
         medium in media()
     ) {
         same(words.concat().as_bytes(), b"", medium)?;
+    }
+}
+
+/// A form whose class is none is an error, and not a rule that finds nothing.
+#[test]
+fn a_form_is_read_when_its_rule_is() {
+    let file = |class: &str| {
+        let text = format!("[[rule]]\nid = \"own\"\ntitle = \"x\"\nseverity = \"low\"\nform = ['tok_{{[{class}]:20}}']\nmatch = [\"x\"]\n");
+        RuleSet::from_texts(&[("own.toml".to_owned(), text)])
+    };
+    assert!(file("a-z").is_ok());
+    for wrong in ["z-a", "a-zé"] {
+        assert!(file(wrong).is_err(), "{wrong}");
     }
 }
