@@ -3,7 +3,7 @@
 
 use super::blocks::{CLASSES, GROUPS, WIDTH, class, ones};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Three or four bytes, ASCII letters in lower case.
@@ -17,10 +17,11 @@ const COST: f32 = 96.0;
 /// Few and rare stems, one of which stands in each of `texts`. By text, its stem. Of a text without three bytes there is none.
 pub fn cover(texts: &[&str]) -> Vec<Stem> {
     let mut stems: Vec<Stem> = vec![Stem::new(); texts.len()];
-    let mut texts_of: BTreeMap<&[u8], BTreeSet<usize>> = BTreeMap::new();
+    let mut texts_of: HashMap<&[u8], Vec<usize>> = HashMap::new();
     for (number, text) in texts.iter().enumerate() {
         for window in windows(text) {
-            texts_of.entry(window).or_default().insert(number);
+            let texts = texts_of.entry(window).or_default();
+            texts.extend((texts.last() != Some(&number)).then_some(number));
         }
     }
     let mut by_price: BinaryHeap<(Reverse<u32>, &[u8])> = BinaryHeap::new();
@@ -38,7 +39,7 @@ pub fn cover(texts: &[&str]) -> Vec<Stem> {
         let now = price(window, left.len());
         if now > was {
             // Others took some of its texts meanwhile.
-            texts_of.insert(window, left.into_iter().collect());
+            texts_of.insert(window, left);
             by_price.push((Reverse(now), window));
             continue;
         }

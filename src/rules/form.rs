@@ -171,7 +171,10 @@ impl Form {
         for piece in &self.pieces {
             let (size, count, of) = match piece {
                 Piece::Literals(_) => continue,
-                Piece::Run { alphabet, min, .. } => (alphabet.size(), *min, alphabet.kinds()),
+                Piece::Run { alphabet, min, .. } => {
+                    let all = expand(&alphabet.class.replace('\\', ""));
+                    (all.len(), *min, kinds_of(&all))
+                }
                 Piece::Uuid => (16, 32, 2),
                 Piece::Jwt => (64, 30, 3),
             };
@@ -213,17 +216,12 @@ impl Alphabet {
         };
         Some(Alphabet { name: name.to_owned(), class: class.to_owned() })
     }
+}
 
-    fn size(&self) -> usize {
-        expand(&self.class.replace('\\', "")).len()
-    }
-
-    /// How many of the kinds digit, upper case and lower case it has, beyond a few letters.
-    fn kinds(&self) -> usize {
-        let all = expand(&self.class.replace('\\', ""));
-        let has = |test: fn(&char) -> bool| usize::from(all.iter().filter(|c| test(c)).count() >= 5);
-        has(char::is_ascii_digit) + has(char::is_ascii_uppercase) + has(char::is_ascii_lowercase)
-    }
+/// How many of the kinds digit, upper case and lower case there are, beyond a few letters.
+fn kinds_of(all: &[char]) -> usize {
+    let has = |test: fn(&char) -> bool| usize::from(all.iter().filter(|c| test(c)).count() >= 5);
+    has(char::is_ascii_digit) + has(char::is_ascii_uppercase) + has(char::is_ascii_lowercase)
 }
 
 /// A class as written in a form, with all but `a-z` ranges escaped.
