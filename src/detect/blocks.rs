@@ -57,21 +57,19 @@ pub fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
 }
 
 /// The groups with a text that has this byte at a place.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tables {
-    classes: [[Classes; WIDTH]; GROUPS / 8],
+    /// By place and class.
+    classes: [[[u8; CLASSES]; WIDTH]; GROUPS / 8],
+    /// By place, half of a byte, and its value.
     halves: [[[[u8; 16]; 2]; WIDTH]; GROUPS / 8],
     /// Those whose texts end in front of the last place: any byte may be there.
     short: [u8; GROUPS / 8],
 }
 
-/// By class.
-#[derive(Debug, Clone)]
-struct Classes([u8; CLASSES]);
-
-impl Default for Classes {
-    fn default() -> Classes {
-        Classes([0; CLASSES])
+impl Default for Tables {
+    fn default() -> Tables {
+        Tables { classes: [[[0; CLASSES]; WIDTH]; GROUPS / 8], halves: Default::default(), short: Default::default() }
     }
 }
 
@@ -81,7 +79,7 @@ impl Tables {
         let (table, bit) = (group / 8, 1 << (group % 8));
         for place in 0..WIDTH {
             let [low, high] = &mut self.halves[table][place];
-            let classes = &mut self.classes[table][place].0;
+            let classes = &mut self.classes[table][place];
             let Some(byte) = text.get(place) else {
                 low.iter_mut().chain(high).chain(classes).for_each(|groups| *groups |= bit);
                 self.short[table] |= bit;
@@ -90,7 +88,9 @@ impl Tables {
             for byte in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
                 low[usize::from(byte & 15)] |= bit;
                 high[usize::from(byte >> 4)] |= bit;
-                class(byte).into_iter().for_each(|class| classes[class] |= bit);
+                if let Some(class) = class(byte) {
+                    classes[class] |= bit;
+                }
             }
         }
     }
@@ -99,20 +99,20 @@ impl Tables {
     pub fn blocks(&self, bytes: &[u8], mut each: impl FnMut(usize, Block)) {
         let fill = best();
         let mut blocks = [Block::default(); MANY];
-        let mut at = 0;
-        while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-            fill(self, window, &mut blocks);
-            blocks.iter().enumerate().for_each(|(number, block)| each(at + number * BLOCK, *block));
-            at += MANY * BLOCK;
-        }
         let mut last = [0; MANY * BLOCK + BEHIND];
+        let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
-            let left = rest.len().min(last.len());
-            last[..left].copy_from_slice(&rest[..left]);
-            last[left..].fill(0);
-            let count = rest.len().div_ceil(BLOCK).min(MANY);
-            fill(self, &last, &mut blocks[..count]);
+            let (window, count) = match rest.first_chunk() {
+                Some(window) => (window, MANY),
+                None => {
+                    let left = rest.len().min(last.len());
+                    last[..left].copy_from_slice(&rest[..left]);
+                    last[left..].fill(0);
+                    (&last, rest.len().div_ceil(BLOCK).min(MANY))
+                }
+            };
+            fill(self, window, &mut blocks[..count]);
             blocks[..count].iter().enumerate().for_each(|(number, block)| each(at + number * BLOCK, *block));
             at += count * BLOCK;
         }
@@ -154,9 +154,9 @@ fn portable(tables: &Tables, window: &Window, blocks: &mut [Block]) {
             block.dashes |= bit(byte == b'-');
             block.backslashes |= bit(byte == b'\\');
             block.percents |= bit(byte == b'%');
-            let groups = |(classes, short): (&[Classes; WIDTH], &u8)| {
+            let groups = |(classes, short): (&[[u8; CLASSES]; WIDTH], &u8)| {
                 let here = |(place, byte): (usize, &u8)| match class(*byte) {
-                    Some(class) => classes[place].0[class],
+                    Some(class) => classes[place][class],
                     None if place == WIDTH - 1 => *short,
                     None => 0,
                 };
@@ -338,7 +338,7 @@ mod avx512 {
         let mut all = [([_mm512_setzero_si512(); WIDTH], _mm512_setzero_si512()); GROUPS / 8];
         for (table, (classes, short)) in all.iter_mut().zip(tables.classes.iter().zip(&tables.short)) {
             for (place, classes) in table.0.iter_mut().zip(classes) {
-                *place = load(&classes.0);
+                *place = load(classes);
             }
             table.1 = _mm512_set1_epi8(*short as i8);
         }

@@ -105,9 +105,9 @@ impl Match {
     }
 }
 
-/// True for a hint in a file that is no text: a name, and what happens to stand behind it.
-pub fn is_noise(confidence: Confidence, reasons: &[Reason]) -> bool {
-    confidence == Confidence::Low && reasons.iter().any(|reason| reason == NO_TEXT)
+/// True for a hint in a file that is no text, where hints are less sure than `least`: a name, and what happens to stand behind it.
+pub fn is_noise(least: Confidence, confidence: Confidence, reasons: &[Reason]) -> bool {
+    confidence == Confidence::Low && confidence < least && reasons.iter().any(|reason| reason == NO_TEXT)
 }
 
 /// A part of a credential, beside the secret itself.

@@ -60,23 +60,16 @@ impl Packages {
     pub fn read(&mut self, list: List, path: &[u8], text: &[u8]) {
         let text = String::from_utf8_lossy(text);
         let path = String::from_utf8_lossy(path);
+        match list {
+            List::Dpkg => dpkg::sums(&path, &text, self),
+            List::DpkgStatus => dpkg::status(&text, self),
+            List::Apk => apk::installed(&text, self),
+            List::Record => record::record(&path, &text, self),
+        }
         let algorithm = match list {
-            List::Dpkg => {
-                dpkg::sums(&path, &text, self);
-                &mut self.algorithms.md5
-            }
-            List::DpkgStatus => {
-                dpkg::status(&text, self);
-                &mut self.algorithms.md5
-            }
-            List::Apk => {
-                apk::installed(&text, self);
-                &mut self.algorithms.sha1
-            }
-            List::Record => {
-                record::record(&path, &text, self);
-                &mut self.algorithms.sha256
-            }
+            List::Dpkg | List::DpkgStatus => &mut self.algorithms.md5,
+            List::Apk => &mut self.algorithms.sha1,
+            List::Record => &mut self.algorithms.sha256,
         };
         *algorithm |= !self.contents.is_empty();
     }

@@ -52,9 +52,7 @@ impl Scanned {
     fn secrets(&self, least: Confidence) -> impl Iterator<Item = (&Secret, Confidence)> {
         let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
         let scans = [&self.archive.members].into_iter().chain(layers);
-        let noise = move |confidence, reasons: &[Reason], secret: &Secret| {
-            confidence < least && is_noise(confidence, reasons) && is_word(secret.reveal())
-        };
+        let noise = move |confidence, reasons: &[Reason], secret: &Secret| is_noise(least, confidence, reasons) && is_word(secret.reveal());
         let hits = scans.flat_map(move |scan| {
             let unknown = move |hit: &FileHit| {
                 !scan.digests.contains_key(&hit.entry) && noise(hit.found.confidence, &hit.found.reasons, &hit.found.secret)

@@ -88,9 +88,9 @@ impl Form {
 
     /// The same, read, if its alphabets are known by name: to parse the regexes of a thousand forms takes longer than to search a small image.
     pub fn hir(&self) -> Option<Hir> {
-        let class = |class: &str| {
+        let class = |all: Vec<char>| {
             let range = |c: char| ClassBytesRange::new(c as u8, c as u8);
-            Hir::class(Class::Bytes(ClassBytes::new(expand(class).into_iter().map(range))))
+            Hir::class(Class::Bytes(ClassBytes::new(all.into_iter().map(range))))
         };
         let run = |class: &Hir, min: usize, max: usize| {
             let (min, max) = (min as u32, Some(max as u32));
@@ -101,14 +101,14 @@ impl Form {
                 Piece::Literals(texts) => Hir::alternation(texts.iter().map(|text| Hir::literal(text.as_bytes())).collect()),
                 // What stands in brackets may be no class at all.
                 Piece::Run { alphabet, .. } if alphabet.name.starts_with('[') => return None,
-                Piece::Run { alphabet, min, max } => run(&class(&alphabet.class.replace('\\', "")), *min, *max),
+                Piece::Run { alphabet, min, max } => run(&class(alphabet.all()), *min, *max),
                 Piece::Uuid => {
-                    let (digit, dash) = (class("0-9A-Fa-f"), Hir::literal(*b"-"));
+                    let (digit, dash) = (class(expand("0-9A-Fa-f")), Hir::literal(*b"-"));
                     let groups = [8, 4, 4, 4, 12].iter().flat_map(|count| [dash.clone(), run(&digit, *count, *count)]);
                     Hir::concat(groups.skip(1).collect())
                 }
                 Piece::Jwt => {
-                    let (part, dot) = (class("0-9A-Za-z_-"), Hir::literal(*b"."));
+                    let (part, dot) = (class(expand("0-9A-Za-z_-")), Hir::literal(*b"."));
                     let parts = [run(&part, 8, 2048), dot.clone(), run(&part, 8, 4096), dot, run(&part, 8, 1024)];
                     Hir::concat([Hir::literal(*b"ey")].into_iter().chain(parts).collect())
                 }
@@ -172,7 +172,7 @@ impl Form {
             let (size, count, of) = match piece {
                 Piece::Literals(_) => continue,
                 Piece::Run { alphabet, min, .. } => {
-                    let all = expand(&alphabet.class.replace('\\', ""));
+                    let all = alphabet.all();
                     (all.len(), *min, kinds_of(&all))
                 }
                 Piece::Uuid => (16, 32, 2),
@@ -215,6 +215,11 @@ impl Alphabet {
             }
         };
         Some(Alphabet { name: name.to_owned(), class: class.to_owned() })
+    }
+
+    /// Its characters.
+    fn all(&self) -> Vec<char> {
+        expand(&self.class.replace('\\', ""))
     }
 }
 

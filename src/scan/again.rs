@@ -73,8 +73,7 @@ fn wanted<'a>(archive: &Archive, tasks: &'a [Task], least: Confidence) -> Vec<Wa
 
 /// Regular files in which something was found that is worth looking up.
 fn without_digests(scan: &LayerScan, least: Confidence) -> impl Iterator<Item = u32> {
-    let counts =
-        |hit: &&FileHit| hit.place.in_content() && (hit.found.confidence >= least || !is_noise(hit.found.confidence, &hit.found.reasons));
+    let counts = |hit: &&FileHit| hit.place.in_content() && !is_noise(least, hit.found.confidence, &hit.found.reasons);
     let found: BTreeSet<u32> = scan.hits.iter().filter(counts).map(|hit| hit.entry).collect();
     let unknown = |entry: &u32| !scan.digests.contains_key(entry) && scan.entry(*entry).kind == ChangeKind::Put(FileType::Regular);
     found.into_iter().filter(unknown)

@@ -1,6 +1,6 @@
 //! One blob: unpack it, hash it, see what it is, and have it searched as that.
 
-use super::Queue;
+use super::{Queue, SMALL};
 use super::document::parse;
 use super::feed::{Fed, Feed};
 use super::pump::Pump;
@@ -13,14 +13,10 @@ use crate::error::{Code, Problem};
 use crate::layer::compression::Compression;
 use crate::layer::tar::{BLOCK, checksum_holds};
 use std::io::{self, Cursor, Read};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// The byte order mark of UTF-8: engines refuse JSON that begins with one, and it says nothing about the rest.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Up to this size a blob may be a document, whose digest is always computed. In bytes.
-const SMALL: u64 = 64 << 10;
 /// From this size on, packed, a blob gets threads of its own. In bytes.
 const LARGE: u64 = 1 << 20;
 
@@ -64,8 +60,7 @@ impl Walker {
             zeros: false,
             content: Content::File,
         };
-        let bytes = stored.count();
-        let count: Count = Arc::new(move || bytes.load(Ordering::Relaxed));
+        let count = stored.count();
         let unpacking = unpack(&mut stored, &count, &self.queue.limits, &self.queue.stop);
         let hash = self.content(member, unpacking, &count, &mut blob);
         if let Err(e) = io::copy(&mut stored, &mut io::sink()) {

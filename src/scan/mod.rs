@@ -166,7 +166,8 @@ fn matcher(detector: &Detector, clean: &Clean, work: &Receiver<Job>, give_back: 
 /// An archive that is packed as a whole may unpack to so many times what one layer may.
 const LAYERS_OF_AN_ARCHIVE: u64 = 16;
 
-/// Blobs up to this size are walked first, so that the documents are there when a scan is stopped. In bytes.
+/// Blobs up to this size may be documents: they are walked first, so that these are there when a scan is stopped, and always verified. In
+/// bytes.
 const SMALL: u64 = 64 << 10;
 
 /// A member that has content: its entry, and where it is.

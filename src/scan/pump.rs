@@ -1,6 +1,7 @@
 //! A stream that is read ahead on a thread of its own, and can be given up while it waits for its source.
 
 use super::unpack::Stop;
+use crate::buffer::Buffer;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -15,15 +16,12 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// The reading end. A thread of its own reads ahead; it ends with the source, or with the first buffer that nobody takes.
 pub struct Pump {
-    full: Receiver<io::Result<Filled>>,
-    empty: Sender<Vec<u8>>,
-    buffer: Filled,
+    full: Receiver<io::Result<Buffer>>,
+    empty: Sender<Buffer>,
+    buffer: Buffer,
     at: usize,
     stop: Arc<AtomicUsize>,
 }
-
-/// A buffer, and how much of it is filled.
-type Filled = (Vec<u8>, usize);
 
 impl Pump {
     /// Reads `source` until its end, or until `stop` is not 0. Its thread may wait for the source for ever: nobody waits for it.
@@ -41,37 +39,34 @@ impl Pump {
     }
 
     fn new<'a>(mut source: Box<dyn Read + Send + 'a>, stop: Arc<AtomicUsize>) -> (Pump, impl FnOnce() + Send + 'a) {
-        let (filled, full) = bounded::<io::Result<Filled>>(1);
-        let (empty, emptied) = bounded::<Vec<u8>>(4);
+        let (filled, full) = bounded::<io::Result<Buffer>>(1);
+        let (empty, emptied) = bounded::<Buffer>(4);
         let run = move || {
             loop {
                 let mut buffer = emptied.try_recv().unwrap_or_default();
-                buffer.resize(BUFFER, 0);
+                buffer.truncate(0);
                 // Whatever one read gives goes on at once: the next may have to wait.
-                let read = match source.read(&mut buffer) {
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                    read => read,
-                };
+                let read = buffer.read(&mut source, BUFFER);
                 let ended = !matches!(read, Ok(n) if n > 0);
-                if filled.send(read.map(|n| (buffer, n))).is_err() || ended {
+                if filled.send(read.map(|_| buffer)).is_err() || ended {
                     break;
                 }
             }
         };
-        (Pump { full, empty, buffer: (Vec::new(), 0), at: 0, stop }, run)
+        (Pump { full, empty, buffer: Buffer::default(), at: 0, stop }, run)
     }
 }
 
 impl Read for Pump {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.buffer.1 {
+        while self.at == self.buffer.len() {
             if self.stop.load(Ordering::Relaxed) != 0 {
                 return Err(Stop::Interrupted.into());
             }
             match self.full.recv_timeout(TICK) {
-                Ok(Ok((_, 0))) => return Ok(0),
+                Ok(Ok(next)) if next.is_empty() => return Ok(0),
                 Ok(Ok(next)) => {
-                    let _ = self.empty.try_send(std::mem::replace(&mut self.buffer, next).0);
+                    let _ = self.empty.try_send(std::mem::replace(&mut self.buffer, next));
                     self.at = 0;
                 }
                 Ok(Err(e)) => return Err(e),
@@ -79,8 +74,8 @@ impl Read for Pump {
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
         }
-        let n = buf.len().min(self.buffer.1 - self.at);
-        buf[..n].copy_from_slice(&self.buffer.0[self.at..][..n]);
+        let n = buf.len().min(self.buffer.len() - self.at);
+        buf[..n].copy_from_slice(&self.buffer[self.at..][..n]);
         self.at += n;
         Ok(n)
     }

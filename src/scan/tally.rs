@@ -1,6 +1,7 @@
 //! The digest and the length of what is read. For large blobs the digest is computed on a thread of its own: one that reads a layer has
 //! enough to do.
 
+use super::unpack::Count;
 use crate::digest::Digest;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest as _, Sha256};
@@ -49,9 +50,10 @@ impl<R: Read> TallyReader<R> {
         TallyReader { inner, bytes: Arc::default(), hash }
     }
 
-    /// How many bytes were read; it goes on counting.
-    pub fn count(&self) -> Arc<AtomicU64> {
-        self.bytes.clone()
+    /// Tells how many bytes were read, whenever it is asked.
+    pub fn count(&self) -> Count<'static> {
+        let bytes = self.bytes.clone();
+        Arc::new(move || bytes.load(Ordering::Relaxed))
     }
 
     /// How many bytes were read so far.

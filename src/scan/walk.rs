@@ -4,7 +4,7 @@ use super::Queue;
 use super::feed::{Fed, Feed};
 use super::history::History;
 use super::tally::{Hashing, TallyReader};
-use super::unpack::{BesideBytes, Count, Stop, failure, stop_in, unpack};
+use super::unpack::{BesideBytes, Stop, failure, stop_in, unpack};
 use crate::digest::ContentHasher;
 use crate::error::{Code, Problem, Problems};
 use crate::layer::change::{Change, ChangeKind, FileType};
@@ -16,8 +16,6 @@ use crate::rules::Confidence;
 use crate::text::{cut, exact};
 use std::collections::HashSet;
 use std::io::{self, BufReader, Cursor, Read};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A layer under way. The members of an archive are walked as one, too.
 pub struct LayerWalk {
@@ -171,8 +169,7 @@ impl LayerWalk {
     /// What stands behind the end, unpacked if it is packed itself.
     fn packed_tail(&mut self, offset: u64, tail: impl Read + Send) {
         let stored = TallyReader::new(tail, Hashing::None);
-        let bytes = stored.count();
-        let count: Count = Arc::new(move || bytes.load(Ordering::Relaxed));
+        let count = stored.count();
         let unpacking = unpack(stored, &count, &self.queue.limits, &self.queue.stop);
         self.hidden(b"#trailing", offset, Cursor::new(unpacking.start).chain(unpacking.reader));
         let behind = unpacking.beside.take();
