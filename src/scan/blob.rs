@@ -1,12 +1,12 @@
 //! One blob: unpack it, hash it, see what it is, and have it searched as that.
 
-use super::{Queue, SMALL};
 use super::document::parse;
 use super::feed::{Fed, Feed};
 use super::pump::Pump;
 use super::tally::{Hashing, TallyReader};
 use super::unpack::{Count, Unpacking, failure, stop_in, unpack};
 use super::walk::LayerWalk;
+use super::{Queue, SMALL};
 use crate::archive::{Blob, Content, Document, Layer, Unpacked};
 use crate::digest::{ContentHash, ContentHasher, Digest};
 use crate::error::{Code, Problem};
