@@ -186,6 +186,7 @@ impl One<'_> {
                 size: if self.is_file_system() { whole } else { blob.map_or(0, |b| b.size()) },
                 instruction: instruction(image, index, self.room).0,
                 base: false,
+                changes: None,
             }
         });
         ImageEntry {
@@ -200,6 +201,7 @@ impl One<'_> {
             },
             orphan: image.orphan,
             layers: layers.collect(),
+            tree: None,
         }
     }
 
@@ -242,6 +244,7 @@ impl One<'_> {
             parts: self.parts(finding),
             facts: facts(finding),
             reasons: finding.reasons.iter().map(|reason| reason.clone().into_owned()).collect(),
+            context: None,
             revoke: rule.revoke.clone(),
         }
     }

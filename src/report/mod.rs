@@ -65,6 +65,9 @@ pub struct ImageEntry {
     pub orphan: bool,
     /// Base first.
     pub layers: Vec<LayerEntry>,
+    /// What is in the image and what is hidden in it, by directory. Only where every file's fate was asked for (`View::census`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tree: Option<TreeEntry>,
 }
 
 /// One layer of an image.
@@ -80,8 +83,44 @@ pub struct LayerEntry {
     pub size: u64,
     /// The instruction, where it is certain.
     pub instruction: Option<String>,
-    /// Belongs to the base image (not determined yet: always false).
+    /// It came with the image that `--base` names: the same bytes at the same place.
     pub base: bool,
+    /// What it did to files. Only where every file's fate was asked for (`View::census`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub changes: Option<ChangesEntry>,
+}
+
+/// What one layer did to files (directories are none).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesEntry {
+    /// Files at paths where there was none.
+    pub added: u64,
+    /// Files that took the place of others, with other content or of another type.
+    pub changed: u64,
+    /// Files that were written again with the same content (chmod, chown, touch).
+    pub rewritten: u64,
+    /// Files of lower layers that are gone from here on.
+    pub removed: u64,
+    /// Content of its files, in bytes.
+    pub bytes: u64,
+    /// Files of this layer that do not show in the final image.
+    pub hidden: u64,
+    /// Their content, in bytes.
+    pub hidden_bytes: u64,
+}
+
+/// A directory, or a file, with all that is below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeEntry {
+    /// Its name, without the directories above it; empty for the root. `…` stands for what was too small to be told.
+    pub name: String,
+    /// Content that shows in the final image, in bytes.
+    pub visible: u64,
+    /// Content that layers hold and that does not show, in bytes.
+    pub hidden: u64,
+    /// The largest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub children: Vec<TreeEntry>,
 }
 
 /// One finding.
@@ -132,6 +171,9 @@ pub struct FindingEntry {
     pub facts: BTreeMap<String, String>,
     /// What raised or lowered the confidence.
     pub reasons: Vec<String>,
+    /// What stands around the secret on its line, a little of it, without the secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub context: Option<String>,
     /// How to revoke and rotate.
     pub revoke: Option<String>,
 }
@@ -241,7 +283,8 @@ pub struct ProblemEntry {
 /// See [`Report::suppressed`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SuppressedEntry {
-    /// `allow-comment`: a comment in the image says that they may stay. `public`: they are in files that are as a package has them.
+    /// `allow-comment`: a comment in the image says that they may stay. `public`: they are in files that are as a package has them. `base`:
+    /// they came with the image that `--base` names.
     pub reason: String,
     /// How many.
     pub count: u64,
