@@ -109,6 +109,8 @@ pub enum Code {
     AmbiguousHistory,
     /// Digests were not computed, because that was asked for.
     NotVerified,
+    /// The image has not all layers of what is said to be its base.
+    BaseDiffers,
 }
 
 impl Code {
@@ -148,7 +150,51 @@ impl Code {
             Code::PlatformAbsent => "platform-absent",
             Code::AmbiguousHistory => "ambiguous-history",
             Code::NotVerified => "not-verified",
+            Code::BaseDiffers => "base-differs",
         }
+    }
+
+    /// All kinds.
+    pub const ALL: [Code; 34] = [
+        Code::Truncated,
+        Code::CorruptCompression,
+        Code::UnsupportedCompression,
+        Code::InvalidHeader,
+        Code::ReadFailed,
+        Code::DiffIdMismatch,
+        Code::DigestMismatch,
+        Code::LayerMissing,
+        Code::BlobMissing,
+        Code::InvalidDocument,
+        Code::CountMismatch,
+        Code::DuplicateMember,
+        Code::InvalidWhiteout,
+        Code::BrokenLink,
+        Code::LimitReached,
+        Code::ForeignLayer,
+        Code::EncryptedLayer,
+        Code::SizeMismatch,
+        Code::Interrupted,
+        Code::UnknownEntry,
+        Code::BrokenHardLink,
+        Code::NameMismatch,
+        Code::PlainFileSystem,
+        Code::Artifact,
+        Code::ListsDiffer,
+        Code::Orphan,
+        Code::PathTraversal,
+        Code::TrailingData,
+        Code::NotATar,
+        Code::NotUnpacked,
+        Code::PlatformAbsent,
+        Code::AmbiguousHistory,
+        Code::NotVerified,
+        Code::BaseDiffers,
+    ];
+
+    /// The kind with this text form.
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
     }
 
     /// True for what is worth knowing and left nothing unread: it does not make a scan incomplete.
@@ -169,6 +215,7 @@ impl Code {
                 | Code::PlatformAbsent
                 | Code::AmbiguousHistory
                 | Code::NotVerified
+                | Code::BaseDiffers
         )
     }
 }

@@ -121,6 +121,8 @@ pub struct LayerScan {
     pub digests: HashMap<u32, FileDigests>,
     /// What package managers say of files.
     pub packages: Packages,
+    /// Of matches in objects of git, which are told where they stood in the repository: the ways by which the objects are come to.
+    pub git_ways: HashMap<(u32, Way), Way>,
     /// What was wrong with the layer's bytes.
     pub problems: Vec<Problem>,
     /// What was read.

@@ -27,7 +27,9 @@
 //! ```
 
 pub mod archive;
+pub mod base;
 mod buffer;
+pub mod census;
 pub mod content;
 pub mod detect;
 pub mod digest;
@@ -41,10 +43,12 @@ pub mod nested;
 pub mod packages;
 pub mod policy;
 pub mod report;
+pub mod rewind;
 pub mod rules;
 pub mod scan;
 pub mod secret;
 pub mod source;
+pub mod suspicion;
 pub mod text;
 pub mod timeline;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 25] = [
     "error",
     "limits",
     "buffer",
@@ -25,7 +25,11 @@ const ORDER: [&str; 21] = [
     "scan",
     "image",
     "timeline",
+    "census",
+    "suspicion",
+    "rewind",
     "finding",
+    "base",
     "policy",
     "report",
 ];

@@ -63,7 +63,8 @@ impl LimitArgs {
 }
 
 /// A number of bytes: `500`, `64K`, `16M`, `16MiB`, `2G`, in powers of 1024.
-fn size(text: &str) -> Result<u64, String> {
+/// A size with its unit.
+pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
         "" => 1,

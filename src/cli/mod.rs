@@ -1,12 +1,22 @@
 //! The command line: the only place that knows clap, stdout and the terminal. One file per command.
 
+mod base;
 mod describe;
+mod diff;
 mod explain;
+mod hidden;
+mod history;
+mod inspect;
+mod layers;
 mod limits;
 mod progress;
+mod read;
+mod recover;
+mod rewind;
 mod rules;
 mod scan;
 mod stop;
+mod vault;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -29,6 +39,20 @@ enum Command {
     /// Search saved images: every layer, config and history, also what later layers deleted
     #[command(after_help = EXIT_CODES)]
     Scan(Box<scan::Args>),
+    /// Get back the exact bytes of any version of any file, also of deleted ones
+    Recover(Box<recover::Args>),
+    /// Write the image as it was after one of its layers, for a real engine to load
+    Rewind(Box<rewind::Args>),
+    /// Tell an image's life, layer by layer
+    Layers(Box<layers::Args>),
+    /// List every file that is in a layer and does not show in the final image
+    Hidden(Box<hidden::Args>),
+    /// List every version of one path
+    History(Box<history::Args>),
+    /// Compare two images: which secrets the new one adds, drops, hides or reveals
+    Diff(Box<diff::Args>),
+    /// Tell what is odd about the image itself, and what it may mean
+    Inspect(Box<inspect::Args>),
     /// List, show, check and explain rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -54,6 +78,13 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Recover(args) => recover::run(&args),
+        Command::Rewind(args) => rewind::run(&args),
+        Command::Layers(args) => layers::run(&args),
+        Command::Hidden(args) => hidden::run(&args),
+        Command::History(args) => history::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Schema => print(pentimento::report::json::SCHEMA.as_bytes()).map(|()| 0),
     };

@@ -5,10 +5,12 @@
 
 use super::clean::Clean;
 use crate::buffer::Buffer;
+use crate::detect::context::context;
 use crate::detect::{Detector, LEFT_CONTEXT, Match, Medium, RIGHT_CONTEXT, Text};
 use crate::digest::{ContentHash, ContentHasher, FileDigests};
 use crate::layer_scan::Place;
 use crate::limits::PATH_MAX;
+use crate::rules::Confidence;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -73,6 +75,10 @@ impl Batch {
             }
             all.clean.extend(piece.file.filter(|_| matches.is_empty()));
             for mut found in matches {
+                found.context = usize::try_from(found.offset)
+                    .ok()
+                    .filter(|_| found.confidence > Confidence::Low)
+                    .and_then(|offset| context(bytes, offset, &found.secret));
                 found.offset += piece.offset;
                 found.column += if found.line == 1 { piece.line_began } else { 0 };
                 found.line += piece.lines_before;

@@ -13,6 +13,7 @@ pub fn located(bytes: &[u8], winners: Vec<Candidate>, public: impl Fn(&Candidate
         secret: Secret::new(&bytes[candidate.secret.clone()], public(&candidate)),
         confidence: candidate.confidence,
         reasons: candidate.reasons,
+        context: None,
         details: (!candidate.facts.is_empty()).then(|| Box::new(Details { facts: candidate.facts, ..Details::default() })),
     };
     let mut matches: Vec<Match> = winners.into_iter().map(of).collect();

@@ -7,6 +7,7 @@ mod allow;
 mod anywhere;
 mod assignment;
 mod blocks;
+pub mod context;
 mod decode;
 mod entropy;
 pub mod examples;
@@ -76,6 +77,8 @@ pub struct Match {
     pub reasons: Vec<Reason>,
     /// What else is known of it; most matches have nothing of the kind.
     pub details: Option<Box<Details>>,
+    /// What stands around it on its line: see [`context`]. Of hints there is none.
+    pub context: Option<Box<str>>,
 }
 
 /// What else is known of a secret.

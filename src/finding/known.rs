@@ -59,6 +59,7 @@ impl KnownValues {
                 secret: value.clone(),
                 confidence: Confidence::Medium,
                 reasons: vec!["the same value is in a file of the image".into()],
+                context: None,
                 details: None,
             });
         }

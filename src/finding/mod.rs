@@ -5,6 +5,7 @@ mod known;
 mod opened;
 
 use crate::archive::{Archive, Content};
+use crate::detect::context::context;
 use crate::detect::{Details, Detector, Match, Medium, Reason, Text};
 use crate::error::{Code, Problem};
 use crate::image::Images;
@@ -49,6 +50,8 @@ pub struct Finding {
     pub engine_dependent: Option<&'static str>,
     /// What published it: a package that has the file.
     pub public: Option<Arc<str>>,
+    /// What stands around it on its line.
+    pub context: Option<Box<str>>,
 }
 
 /// Where a finding is.
@@ -198,6 +201,7 @@ fn finding(found: &Match, image: Option<usize>, location: Location, state: State
         also_visible: Vec::new(),
         engine_dependent: None,
         public: None,
+        context: found.context.clone(),
     }
 }
 
@@ -237,7 +241,8 @@ fn in_texts(texts: Vec<metadata::Text>, image: Option<usize>, detector: &Detecto
             found.extend(known);
             found.sort_by_key(|found| (std::cmp::Reverse(found.confidence), found.is_allowed()));
             let mut here = HashSet::new();
-            for found in found {
+            for mut found in found {
+                found.context = usize::try_from(found.offset).ok().and_then(|offset| context(text.text.as_bytes(), offset, &found.secret));
                 let key = (found.rule, found.secret.clone());
                 if !here.insert(key) || repeats && seen.tells(&found, text.historic) {
                     continue;

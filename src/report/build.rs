@@ -1,26 +1,29 @@
 //! From findings to a report.
 
+use super::fate::{fate, instruction};
 use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
-    CoverageEntry, FateEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
-    SkippedEntry, SuppressedEntry, Tool,
+    ChangesEntry, CoverageEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
+    SkippedEntry, SuppressedEntry, Tool, TreeEntry,
 };
 use crate::archive::{Archive, Content};
+use crate::base::Base;
+use crate::census::{Census, Changes, Tree};
 use crate::detect::{Reason, is_noise};
 use crate::error::{Code, Problem};
-use crate::finding::{Finding, Location, State};
+use crate::finding::{Finding, Location};
 use crate::image::metadata::Kind;
 use crate::image::{self, Image, Images, history};
 use crate::layer_scan::FileHit;
-use crate::limits::PATH_MAX;
+use crate::limits::{Limits, PATH_MAX};
 use crate::policy::{FailOn, Verdict};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
 use crate::text::{cut, exact};
-use crate::timeline::{Fate, How};
 use base64::Engine;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicUsize;
 
 /// Why something is in the ledger of what was skipped.
 const NESTED: &str = "an archive within a file, or a member of one: its bytes were searched as they are, it was not unpacked";
@@ -28,6 +31,7 @@ const NESTED: &str = "an archive within a file, or a member of one: its bytes we
 /// Why findings are not listed.
 const ALLOWED: &str = "allow-comment";
 const PUBLIC: &str = "public";
+const BASE: &str = "base";
 
 /// One target, scanned.
 pub struct Scanned {
@@ -70,15 +74,15 @@ impl Scanned {
         all.chain(self.images.unlisted.iter().map(|secret| (secret, Confidence::High)))
     }
 
-    /// A message without any of them.
-    pub fn redacted(&self, message: &str, least: Confidence) -> Result<String, serde_json::Error> {
-        Ok(Redactor::of(self.secrets(least))?.clean(message))
+    /// What takes them out of whatever is to be shown.
+    pub fn redactor(&self, least: Confidence) -> Result<Redactor, serde_json::Error> {
+        Redactor::of(self.secrets(least))
     }
 }
 
 /// What of the findings is reported, and how.
-#[derive(Debug, Clone, Copy)]
-pub struct View {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct View<'a> {
     /// Findings below it are left out.
     pub min_confidence: Confidence,
     /// Values are shown.
@@ -91,6 +95,10 @@ pub struct View {
     pub fail_on: FailOn,
     /// Layers that are absent by design do not make the scan incomplete.
     pub allow_missing_layers: bool,
+    /// Every file's fate is asked for: layers and images have what they come to.
+    pub census: bool,
+    /// What came with this image is left out.
+    pub base: Option<&'a Base>,
 }
 
 /// The report on `targets`, and the verdict. `failed` are targets that could not be read at all, and why.
@@ -115,9 +123,19 @@ pub fn build(
     let sure = |finding: &&Finding| finding.confidence >= view.min_confidence;
     let public = |finding: &&Finding| !view.include_public && finding.public.is_some();
     let allowed = |finding: &&Finding| !view.show_allowed && finding.is_allowed();
-    let shown = |finding: &&Finding| sure(finding) && !public(finding) && !allowed(finding);
     let mut groups: HashMap<&Secret, usize> = HashMap::new();
+    // Findings by where they stand: in what came with the base, or not.
+    let mut shared: Vec<Vec<usize>> = Vec::new();
     for scanned in targets {
+        let first = shared.iter().map(Vec::len).sum();
+        shared.push(from_base(scanned, view.base, first, &mut report.notes));
+    }
+    let based = |target: usize, finding: &Finding| {
+        view.base.zip(finding.image).is_some_and(|(base, image)| base.brought(finding, shared[target][image]))
+    };
+    let all = || targets.iter().enumerate().flat_map(|(target, scanned)| scanned.findings.iter().map(move |finding| (target, finding)));
+    let shown = |target: usize, finding: &Finding| sure(&finding) && !public(&finding) && !allowed(&finding) && !based(target, finding);
+    for (target, scanned) in targets.iter().enumerate() {
         for finding in &scanned.findings {
             let next = groups.len();
             groups.entry(&finding.secret).or_insert(next);
@@ -129,11 +147,13 @@ pub fn build(
             groups: &groups,
             show_secrets: view.show_secrets,
             allow_missing_layers: view.allow_missing_layers,
+            census: view.census,
+            shared: &shared[target],
             longest: if scanned.findings.len() > MANY { PATH_MAX / 8 } else { PATH_MAX },
             room: room(scanned.findings.len() + scanned.images.images.iter().map(|image| image.layers.len()).sum::<usize>()),
         };
-        report.images.extend(scanned.images.images.iter().map(|image| one.image(image)));
-        report.findings.extend(scanned.findings.iter().filter(shown).map(|finding| one.finding(finding)));
+        report.images.extend(scanned.images.images.iter().enumerate().map(|(index, image)| one.image(index, image)));
+        report.findings.extend(scanned.findings.iter().filter(|finding| shown(target, finding)).map(|finding| one.finding(finding)));
         one.problems(&mut report);
         one.coverage(&mut report.coverage);
     }
@@ -142,17 +162,38 @@ pub fn build(
         report.problems.push(ProblemEntry { code, message, source: target.clone(), image: None, layer: None, path: None });
     }
     report.complete = report.problems.is_empty();
-    let left_out = || targets.iter().flat_map(|target| target.findings.iter().filter(sure));
-    let public = left_out().filter(public).count() as u64;
-    let allowed = left_out().filter(|finding| !shown(finding)).count() as u64 - public;
-    let counts = [(PUBLIC, public), (ALLOWED, allowed)].into_iter().filter(|(_, count)| *count > 0);
+    let count = |wanted: &dyn Fn(usize, &Finding) -> bool| {
+        all().filter(|(target, finding)| sure(finding) && wanted(*target, finding)).count() as u64
+    };
+    let inherited = count(&|target, finding| based(target, finding));
+    let published = count(&|target, finding| !based(target, finding) && public(&finding));
+    let by_comment = count(&|target, finding| !based(target, finding) && !public(&finding) && allowed(&finding));
+    let counts = [(BASE, inherited), (PUBLIC, published), (ALLOWED, by_comment)].into_iter().filter(|(_, count)| *count > 0);
     report.suppressed.extend(counts.map(|(reason, count)| SuppressedEntry { reason: reason.to_owned(), count }));
-    let verdict = Verdict::of(targets.iter().flat_map(|t| t.findings.iter().filter(shown)), allowed, report.complete, view.fail_on);
+    let told = all().filter(|(target, finding)| shown(*target, finding)).map(|(_, finding)| finding);
+    let verdict = Verdict::of(told, by_comment + inherited, report.complete, view.fail_on);
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
         report = redact(report, targets.iter().flat_map(|target| target.secrets(view.min_confidence)))?;
     }
     Ok((report, verdict))
+}
+
+/// By image, how many layers came with the base; what is to be said of that is added to `notes`. `first` is the number of the first image.
+fn from_base(scanned: &Scanned, base: Option<&Base>, first: usize, notes: &mut Vec<ProblemEntry>) -> Vec<usize> {
+    let one = |(index, image): (usize, &Image)| {
+        let Some(base) = base else { return 0 };
+        let shared = base.shared(&scanned.archive, image);
+        if !base.is_whole(shared) {
+            let message = format!(
+                "only {shared} of the base's layers are in this image (--base): it was built from another version, or from something else"
+            );
+            let code = Code::BaseDiffers.as_str().to_owned();
+            notes.push(ProblemEntry { code, message, source: scanned.target.clone(), image: Some(first + index), layer: None, path: None });
+        }
+        shared
+    };
+    scanned.images.images.iter().enumerate().map(one).collect()
 }
 
 /// One target on its way into the report.
@@ -164,6 +205,9 @@ struct One<'a> {
     groups: &'a HashMap<&'a Secret, usize>,
     show_secrets: bool,
     allow_missing_layers: bool,
+    census: bool,
+    /// By image, how many layers came with the base.
+    shared: &'a [usize],
     /// For instructions: see [`room`].
     room: usize,
     /// For names: less where thousands of findings repeat them.
@@ -175,7 +219,9 @@ impl One<'_> {
         self.scanned.images.images.iter().any(|image| image.kind == image::Kind::FileSystem)
     }
 
-    fn image(&self, image: &Image) -> ImageEntry {
+    fn image(&self, of: usize, image: &Image) -> ImageEntry {
+        let census = self.census.then(|| Census::of(&self.scanned.archive, image, &Limits::default(), &AtomicUsize::new(0)));
+        let changes = census.as_ref().map(Census::changes).unwrap_or_default();
         let whole = self.scanned.archive.blobs.iter().map(|blob| blob.stored_size).sum();
         let layers = image.layers.iter().enumerate().map(|(index, layer)| {
             let blob = layer.blob.map(|blob| &self.scanned.archive.blobs[blob]);
@@ -185,8 +231,8 @@ impl One<'_> {
                 blob: blob.map(|b| b.stored.to_string()),
                 size: if self.is_file_system() { whole } else { blob.map_or(0, |b| b.size()) },
                 instruction: instruction(image, index, self.room).0,
-                base: false,
-                changes: None,
+                base: index < self.shared[of],
+                changes: changes.get(index).map(ChangesEntry::from),
             }
         });
         ImageEntry {
@@ -201,7 +247,7 @@ impl One<'_> {
             },
             orphan: image.orphan,
             layers: layers.collect(),
-            tree: None,
+            tree: census.map(|census| TreeEntry::from(&census.tree())),
         }
     }
 
@@ -234,7 +280,7 @@ impl One<'_> {
             instruction,
             instruction_certain: certain,
             instructions,
-            fate: fate(finding, image, self.room),
+            fate: fate(finding.state, finding.hidden_by(), image, self.room),
             also_visible: self.copies(finding),
             recoverable: true,
             retrieve: retrieve::command(&self.scanned.target, &self.scanned.archive, &finding.location, finding.state),
@@ -244,7 +290,7 @@ impl One<'_> {
             parts: self.parts(finding),
             facts: facts(finding),
             reasons: finding.reasons.iter().map(|reason| reason.clone().into_owned()).collect(),
-            context: None,
+            context: finding.context.as_deref().map(str::to_owned),
             revoke: rule.revoke.clone(),
         }
     }
@@ -401,6 +447,20 @@ fn facts(finding: &Finding) -> BTreeMap<String, String> {
     facts
 }
 
+impl From<&Changes> for ChangesEntry {
+    fn from(changes: &Changes) -> ChangesEntry {
+        let Changes { added, changed, rewritten, removed, bytes, hidden, hidden_bytes } = *changes;
+        ChangesEntry { added, changed, rewritten, removed, bytes, hidden, hidden_bytes }
+    }
+}
+
+impl From<&Tree> for TreeEntry {
+    fn from(tree: &Tree) -> TreeEntry {
+        let children = tree.children.iter().map(TreeEntry::from).collect();
+        TreeEntry { name: exact(&shortened(&tree.name, PATH_MAX / 8)), visible: tree.visible, hidden: tree.hidden, children }
+    }
+}
+
 /// From so many findings on, a report is for machines.
 const MANY: usize = 10_000;
 
@@ -421,55 +481,4 @@ fn room(count: usize) -> usize {
     const ALL: usize = 32 << 20;
     const ONE: usize = 32 << 10;
     (ALL / count.max(1)).min(ONE)
-}
-
-/// The instruction of a layer, whether it is certain, and if not, the candidates: the nearest, if there is no room for all.
-fn instruction(image: &Image, layer: usize, room: usize) -> (Option<String>, bool, Vec<String>) {
-    /// What a text costs besides its bytes.
-    const STRING: usize = 64;
-    let Some(attribution) = image.layers.get(layer).map(|l| &l.attribution) else { return (None, false, Vec::new()) };
-    let steps = &image.steps[attribution.steps.clone()];
-    if attribution.certain {
-        return (steps.last().map(|step| cut(&step.instruction, room).into_owned()), true, Vec::new());
-    }
-    let (mut nearest, mut left) = (Vec::new(), room);
-    for step in steps.iter().rev() {
-        if left < step.instruction.len() {
-            nearest.push(cut(&step.instruction, left).into_owned());
-            break;
-        }
-        left = left.saturating_sub(step.instruction.len() + STRING);
-        nearest.push(step.instruction.clone());
-    }
-    nearest.reverse();
-    (None, false, nearest)
-}
-
-fn fate(finding: &Finding, image: Option<&Image>, room: usize) -> FateEntry {
-    let how_text = |how| match how {
-        How::Whiteout => "whiteout",
-        How::ParentRemoved => "parent-removed",
-        How::Opaque => "opaque",
-    };
-    let (state, how) = match finding.state {
-        State::File(Fate::Present) => ("present", None),
-        State::File(Fate::Deleted { how, .. }) => ("deleted", Some(how_text(how))),
-        State::File(Fate::Overwritten { .. }) => ("overwritten", None),
-        State::File(Fate::Replaced { .. }) => ("replaced", None),
-        State::File(Fate::Superseded) => ("superseded", None),
-        State::File(Fate::Hidden) => ("hidden", None),
-        State::Config { historic } => ("config", Some(if historic { "historic" } else { "current" })),
-    };
-    let by_layer = finding.hidden_by();
-    let by_instruction = by_layer.zip(image).and_then(|(layer, image)| {
-        let attribution = &image.layers.get(layer)?.attribution;
-        let text = |step: &history::Step| cut(&step.instruction, room).into_owned();
-        Some(match &image.steps[attribution.steps.clone()] {
-            [] => return None,
-            [.., last] if attribution.certain => text(last),
-            [only] => text(only),
-            steps @ [first, .., last] => format!("one of {} steps: {} … {}", steps.len(), text(first), text(last)),
-        })
-    });
-    FateEntry { state: state.to_owned(), how: how.map(str::to_owned), by_layer, by_instruction }
 }

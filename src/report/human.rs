@@ -1,7 +1,7 @@
 //! The report for people: secrets, the worst first, each with the life of every place it stands in.
 
 use super::retrieve::shell_word;
-use super::{FindingEntry, ImageEntry, Report, Style};
+use super::{FateEntry, FindingEntry, ImageEntry, Report, Style};
 use crate::text::{sanitise, shorten};
 use anstyle::{AnsiColor, Color, Style as Ansi};
 use std::collections::HashSet;
@@ -169,20 +169,7 @@ impl Page<'_> {
     }
 
     fn fate(&self, finding: &FindingEntry) -> String {
-        let how = match finding.fate.how.as_deref() {
-            Some("parent-removed") => "deleted with its directory",
-            Some("opaque") => "deleted with its directory, which was made anew",
-            Some("historic") => "overridden later, still in the history",
-            Some("current") => "readable by whoever can pull the image",
-            _ => match finding.fate.state.as_str() {
-                "deleted" => "deleted",
-                "overwritten" => "overwritten",
-                "replaced" => "replaced by something of another type",
-                "superseded" => "superseded within its layer",
-                "hidden" => "in the archive's bytes, in no file system",
-                _ => "present",
-            },
-        };
+        let how = fate_words(&finding.fate);
         let recoverable = !matches!(finding.fate.state.as_str(), "present" | "config");
         let text = if recoverable { format!("{how}, recoverable") } else { how.to_owned() };
         self.paint(if recoverable { AnsiColor::Red } else { AnsiColor::Yellow }, false, &text)
@@ -228,6 +215,7 @@ impl Page<'_> {
         for suppressed in &report.suppressed {
             let count = plural(suppressed.count as usize, "finding");
             let (color, why) = match suppressed.reason.as_str() {
+                "base" => (AnsiColor::BrightBlack, "that came with the base image (--base)"),
                 "public" => (AnsiColor::BrightBlack, "in files that are as a public package has them; --include-public shows them"),
                 _ => (AnsiColor::Yellow, "with `pentimento:allow` in the image itself; --no-allow shows what it allows"),
             };
@@ -317,7 +305,7 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
 }
 
 /// `COPY file:af3c6b76dc19… in /app`: the classic builder's digests, cut to what a person can compare.
-fn short_digests(instruction: &str) -> String {
+pub fn short_digests(instruction: &str) -> String {
     let short = |word: &str| match word.split_once(':') {
         Some((kind @ ("file" | "dir" | "multi"), digest)) if digest.len() == 64 && digest.is_ascii() => {
             format!("{kind}:{}…", &digest[..12])
@@ -327,7 +315,8 @@ fn short_digests(instruction: &str) -> String {
     instruction.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
-fn location(finding: &FindingEntry) -> String {
+/// Where a finding is, in a line.
+pub fn location(finding: &FindingEntry) -> String {
     let at = &finding.location;
     match (&at.path, &at.pointer) {
         (Some(path), _) => {
@@ -357,7 +346,8 @@ fn came_from(finding: &FindingEntry) -> String {
     }
 }
 
-fn plural(count: usize, noun: &str) -> String {
+/// A number of things.
+pub fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
@@ -371,4 +361,22 @@ pub fn bytes(count: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// A fate in a few words.
+pub fn fate_words(fate: &FateEntry) -> &'static str {
+    match fate.how.as_deref() {
+        Some("parent-removed") => "deleted with its directory",
+        Some("opaque") => "deleted with its directory, which was made anew",
+        Some("historic") => "overridden later, still in the history",
+        Some("current") => "readable by whoever can pull the image",
+        _ => match fate.state.as_str() {
+            "deleted" => "deleted",
+            "overwritten" => "overwritten",
+            "replaced" => "replaced by something of another type",
+            "superseded" => "superseded within its layer",
+            "hidden" => "in the archive's bytes, in no file system",
+            _ => "present",
+        },
+    }
 }

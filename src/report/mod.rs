@@ -1,12 +1,16 @@
 //! Reports: one [`Report`], built once, redacted once, and written in one of several formats.
 
 mod build;
+pub mod fate;
 pub mod human;
 pub mod json;
 mod redact;
 mod retrieve;
 
 pub use build::{Scanned, View, build};
+pub use redact::Redactor;
+pub use retrieve::shell_bytes;
+pub use retrieve::shell_word;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

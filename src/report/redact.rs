@@ -117,7 +117,8 @@ impl Redactor {
         Ok(Redactor { automaton, values, redacted, beginnings, longest, seen: RefCell::default() })
     }
 
-    fn part<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T, serde_json::Error> {
+    /// A part of a report, or something like it, without any value.
+    pub fn part<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T, serde_json::Error> {
         let mut document = serde_json::to_value(part)?;
         self.walk(&mut document);
         serde_json::from_value(document)

@@ -91,6 +91,11 @@ fn as_file(target: &str) -> Vec<u8> {
     format!("{}{target}", if odd { "./" } else { "" }).into_bytes()
 }
 
+/// Bytes of a name, as they are typed in a shell.
+pub fn shell_bytes(word: &[u8]) -> Option<String> {
+    quoted(word)
+}
+
 /// A word for a POSIX shell. `None` for what cannot be typed, would be taken for an option, or means something to tar (a backslash).
 fn quoted(word: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(word)

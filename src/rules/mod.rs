@@ -38,12 +38,13 @@ pub enum Severity {
 }
 
 /// How sure a match is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// A hint: not reported unless asked for.
     Low,
     /// Most likely a secret.
+    #[default]
     Medium,
     /// Its form, its checksum or its place leaves little doubt.
     High,

@@ -6,7 +6,7 @@ use super::pump::Pump;
 use super::tally::{Hashing, TallyReader};
 use super::unpack::{Count, Unpacking, failure, stop_in, unpack};
 use super::walk::LayerWalk;
-use super::{Queue, SMALL};
+use super::{Queue, SMALL, locked};
 use crate::archive::{Blob, Content, Document, Layer, Unpacked};
 use crate::digest::{ContentHash, ContentHasher, Digest};
 use crate::error::{Code, Problem};
@@ -43,7 +43,7 @@ pub struct Member<'a> {
 impl Walker {
     /// A walker that feeds this queue.
     pub fn new(queue: &Queue) -> Walker {
-        Walker { queue: queue.clone(), feed: Feed::new(queue) }
+        Walker { queue: queue.clone(), feed: Feed::new(queue, None) }
     }
 
     /// Scans the blob that `reader` gives, to its end. The second value is the hash of its content, if it is a plain file.
@@ -60,8 +60,17 @@ impl Walker {
             zeros: false,
             content: Content::File,
         };
+        if !self.queue.wants(member.entry) {
+            return (blob, None);
+        }
         let count = stored.count();
-        let unpacking = unpack(&mut stored, &count, &self.queue.limits, &self.queue.stop);
+        let mut unpacking = unpack(&mut stored, &count, &self.queue.limits, &self.queue.stop);
+        if let Some(taker) = &self.queue.taker
+            && locked(taker).blob(member.entry, &mut (&unpacking.start[..]).chain(&mut unpacking.reader))
+        {
+            drop(unpacking);
+            return (blob, None);
+        }
         let hash = self.content(member, unpacking, &count, &mut blob);
         if let Err(e) = io::copy(&mut stored, &mut io::sink()) {
             blob.cut |= stop_in(&e).is_some();
@@ -108,7 +117,7 @@ impl Walker {
         if packing.is_empty() && !is_tar {
             return self.plain(member, is_json, reader, blob);
         }
-        let mut walk = LayerWalk::new(&self.queue);
+        let mut walk = LayerWalk::new(&self.queue, Some(member.entry));
         walk.again = self.queue.again && is_tar && packing.is_empty();
         let sealed = matches!(packing.last(), Some(Compression::Unsupported(_)));
         let search = |walk: &mut LayerWalk, reader: &mut (dyn Read + Send)| match (is_tar, sealed) {

@@ -2,16 +2,19 @@
 
 use super::history::History;
 use super::hits::Hits;
-use super::{Job, Queue};
+use super::take::SharedTaker;
+use super::{Job, Queue, locked};
 use crate::content::{Batch, Found, Packer};
-use crate::digest::FileDigests;
+use crate::digest::{ContentHasher, FileDigests};
 use crate::error::Problems;
+use crate::layer::tar::Header;
 use crate::layer_scan::{Coverage, Place};
 use crate::limits::Limits;
 use crate::packages::Packages;
 use crossbeam_channel::{Receiver, unbounded};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io::{self, Read};
 use std::rc::Rc;
 
 /// What came back from the matchers.
@@ -21,10 +24,19 @@ struct Gathered {
     digests: HashMap<u32, FileDigests>,
 }
 
-/// Packs the files of one layer and gathers their matches.
+/// Where files go.
+enum Output {
+    /// To the matchers.
+    Matchers(Packer<Box<dyn FnMut(Batch) -> Batch>>),
+    /// To whoever wants some of them.
+    Taker(SharedTaker),
+}
+
+/// Sends off the files of one layer, and gathers their matches.
 pub struct Feed {
-    /// What is packed here is searched.
-    pub packer: Packer<Box<dyn FnMut(Batch) -> Batch>>,
+    output: Output,
+    /// The member of the archive whose entries are fed; none where they are the members themselves.
+    of: Option<u32>,
     gathered: Rc<RefCell<Gathered>>,
     results: Receiver<Found>,
     queue: Queue,
@@ -41,8 +53,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed of this queue.
-    pub fn new(queue: &Queue) -> Feed {
+    /// A feed of this queue, for the entries of the blob that is the member `of`.
+    pub fn new(queue: &Queue, of: Option<u32>) -> Feed {
         let (found, results) = unbounded::<Found>();
         let gathered = Rc::new(RefCell::new(Gathered::default()));
         let (jobs, empty, answers, gathering) = (queue.jobs.clone(), queue.empty.clone(), results.clone(), gathered.clone());
@@ -52,9 +64,12 @@ impl Feed {
             gather(&gathering, answers.try_iter());
             empty.try_recv().unwrap_or_default()
         };
-        let packer: Packer<Box<dyn FnMut(Batch) -> Batch>> = Packer::new(queue.clean.clone(), Box::new(swap));
+        let output = match &queue.taker {
+            Some(taker) => Output::Taker(taker.clone()),
+            None => Output::Matchers(Packer::new(queue.clean.clone(), Box::new(swap))),
+        };
         let (problems, packages, history) = (Problems::default(), Packages::default(), History::default());
-        Feed { packer, gathered, results, queue: queue.clone(), problems, packages, history, unpacked: 0, not_unpacked: 0 }
+        Feed { output, of, gathered, results, queue: queue.clone(), problems, packages, history, unpacked: 0, not_unpacked: 0 }
     }
 
     /// How far to go.
@@ -72,17 +87,55 @@ impl Feed {
         self.gathered.borrow_mut().digests.extend(digests.map(|digests| (entry, digests)));
     }
 
+    /// An entry begins.
+    pub fn begin(&mut self, entry: u32, header: &Header) {
+        if let Output::Taker(taker) = &self.output {
+            locked(taker).begin((self.of, entry), header);
+        }
+    }
+
+    /// If nobody wants what is in a file, or somebody wants all of it as it is stored, it need not be opened: then this has been done.
+    pub fn settled(&mut self, entry: u32, reader: &mut dyn Read) -> Option<io::Result<()>> {
+        let Output::Taker(taker) = &self.output else { return None };
+        locked(taker).whole((self.of, entry), reader)
+    }
+
+    /// Sends what `reader` gives: see [`Packer::file`].
+    pub fn send(
+        &mut self,
+        entry: u32,
+        place: Place,
+        path: &[u8],
+        size: u64,
+        reader: &mut dyn Read,
+        hasher: Option<&mut ContentHasher>,
+    ) -> io::Result<()> {
+        match &mut self.output {
+            Output::Matchers(packer) => packer.file(entry, place, path, size, reader, hasher),
+            Output::Taker(taker) => locked(taker).part((self.of, entry), &place, reader),
+        }
+    }
+
     /// Sends a text that is no file.
     pub fn text(&mut self, entry: u32, place: Place, path: &[u8], text: &[u8]) {
         // Reading memory does not fail.
-        let _ = self.packer.file(entry, place, path, text.len() as u64, &mut &text[..], None);
+        let _ = self.send(entry, place, path, text.len() as u64, &mut &text[..], None);
     }
 
     /// Waits for the last match.
     pub fn finish(mut self) -> Fed {
-        self.packer.flush();
-        let coverage = Coverage { bytes_scanned: self.packer.scanned, not_unpacked: self.not_unpacked, ..Coverage::default() };
-        drop(self.packer);
+        let bytes_scanned = match &mut self.output {
+            Output::Matchers(packer) => {
+                packer.flush();
+                packer.scanned
+            }
+            Output::Taker(taker) => {
+                locked(taker).end(self.of);
+                0
+            }
+        };
+        let coverage = Coverage { bytes_scanned, not_unpacked: self.not_unpacked, ..Coverage::default() };
+        drop(self.output);
         gather(&self.gathered, self.results.into_iter());
         let Gathered { hits, digests } = self.gathered.take();
         Fed { hits, digests, coverage, problems: self.problems, packages: self.packages, history: self.history }

@@ -86,7 +86,17 @@ mod tests {
 
     fn found(offset: u64, value: &str) -> Match {
         let secret = Secret::new(value.as_bytes(), 0);
-        Match { rule: 0, offset, line: 1, column: 1, secret, confidence: Confidence::High, reasons: Vec::new(), details: None }
+        Match {
+            rule: 0,
+            offset,
+            line: 1,
+            column: 1,
+            secret,
+            confidence: Confidence::High,
+            reasons: Vec::new(),
+            details: None,
+            context: None,
+        }
     }
 
     #[test]

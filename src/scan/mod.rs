@@ -11,6 +11,7 @@ mod history;
 mod hits;
 mod nested;
 mod pump;
+mod take;
 mod tally;
 mod unpack;
 mod walk;
@@ -33,8 +34,11 @@ use pump::Pump;
 use std::io::{self, Cursor, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use take::SharedTaker;
 use unpack::{Count, Stop, Unpacking, failure, stop_in, unpack};
 use walk::{LayerWalk, has_content};
+
+pub use take::{Part, Take, Wanted, take};
 
 /// [`Progress::stop`]: somebody asked for the end.
 pub const INTERRUPTED: usize = 1;
@@ -83,6 +87,8 @@ struct Queue {
     work: Work,
     /// Files in which nothing was found.
     clean: Arc<Clean>,
+    /// Somebody wants the bytes of some entries; nothing is searched.
+    taker: Option<SharedTaker>,
 }
 
 impl Queue {
@@ -97,6 +103,11 @@ impl Queue {
         let values = memchr::memchr3_iter(b',', b'[', b'{', text).count() as u64;
         let size = text.len() as u64 + VALUE * values;
         self.documents.fetch_add(size, Ordering::Relaxed) + size <= self.most_documents()
+    }
+
+    /// Whether a member has to be read.
+    fn wants(&self, member: u32) -> bool {
+        self.taker.as_ref().is_none_or(|taker| locked(taker).wants(member))
     }
 
     fn stopped(&self) -> bool {
@@ -142,6 +153,7 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
             again: matches!(source, Source::Members(_)),
             work: Work { threads, ..work },
             clean: clean.clone(),
+            taker: None,
         };
         match source {
             Source::Members(members) => Ok(all_members(members, &queue, progress)),
@@ -176,7 +188,7 @@ type Task = (u32, Header);
 /// Members in any order: several walkers, the small blobs first, then the largest.
 fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Archive {
     let threads = queue.work.threads;
-    let mut walk = LayerWalk::new(queue);
+    let mut walk = LayerWalk::new(queue, None);
     walk.problems.append(std::mem::take(&mut members.problems));
     let mut tasks: Vec<Task> = Vec::new();
     for header in std::mem::take(&mut members.list) {
@@ -252,7 +264,7 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
     }
     let reader = Cursor::new(unpacking.start).chain(unpacking.reader);
     let mut tar = TarReader::new(Streamed(io::BufReader::with_capacity(1 << 16, reader)));
-    let (mut walk, mut walker, mut blobs) = (LayerWalk::new(queue), Walker::new(queue), Vec::new());
+    let (mut walk, mut walker, mut blobs) = (LayerWalk::new(queue, None), Walker::new(queue), Vec::new());
     let end: io::Result<()> = loop {
         let step = match tar.next_entry() {
             Ok(None) => break Ok(()),

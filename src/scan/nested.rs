@@ -19,6 +19,9 @@ impl Feed {
     /// Searches the file of an entry. `size` is what `reader` is expected to give (a guess is enough). Fails where `reader` does; what
     /// is wrong with archives in the file is a problem, and their bytes are searched as they are.
     pub fn file(&mut self, entry: u32, path: &[u8], size: u64, reader: &mut dyn Read, hasher: &mut ContentHasher) -> io::Result<()> {
+        if let Some(done) = self.settled(entry, reader) {
+            return done;
+        }
         let Some(list) = List::of(path) else { return self.contents(entry, path, size, reader, hasher) };
         let mut reader = Keeping::new(reader, List::MOST);
         let searched = self.contents(entry, path, size, &mut reader, hasher);
@@ -31,12 +34,12 @@ impl Feed {
         let (taken, failed) = fill(&mut start, reader);
         let start = &start[..taken];
         if failed.is_none() && Kind::sniff(start).is_none() {
-            let searched = self.packer.file(entry, Place::Content, path, size, &mut start.chain(reader), Some(hasher));
+            let searched = self.send(entry, Place::Content, path, size, &mut start.chain(reader), Some(hasher));
             self.digests(entry, hasher.digests());
             return searched;
         }
         if let Some(e) = failed {
-            self.packer.file(entry, Place::Content, path, size, &mut &start[..], Some(hasher))?;
+            self.send(entry, Place::Content, path, size, &mut &start[..], Some(hasher))?;
             return Err(e);
         }
         hasher.with_digests(b"");
@@ -252,7 +255,7 @@ impl Opening<'_> {
             self.way.push(base.into());
         }
         let place = self.place();
-        let searched = self.feed.packer.file(self.entry, place, name, size, reader, None);
+        let searched = self.feed.send(self.entry, place, name, size, reader, None);
         if unpacked {
             self.way.pop();
         }

@@ -11,10 +11,10 @@ use crate::layer::change::{Change, ChangeKind, FileType};
 use crate::layer::compression::unpacked_name;
 use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
-use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling};
+use crate::layer_scan::{FileHit, LayerScan, NewEntry, Place, Spelling, Way};
 use crate::rules::Confidence;
 use crate::text::{cut, exact};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Cursor, Read};
 
 /// A layer under way. The members of an archive are walked as one, too.
@@ -41,13 +41,13 @@ const LONGEST_XATTR: usize = 255;
 const NAMES: usize = 64 << 10;
 
 impl LayerWalk {
-    /// A walk whose files go to this queue.
-    pub fn new(queue: &Queue) -> LayerWalk {
+    /// A walk whose files go to this queue, over the blob that is the member `of` (none: over the members).
+    pub fn new(queue: &Queue, of: Option<u32>) -> LayerWalk {
         LayerWalk {
             scan: LayerScan::default(),
             problems: Problems::default(),
             again: false,
-            feed: Feed::new(queue),
+            feed: Feed::new(queue, of),
             queue: queue.clone(),
             names: Vec::new(),
             names_from: 0,
@@ -128,6 +128,7 @@ impl LayerWalk {
         let full = || Stop::Limit(format!("a layer has more than {} entries, or 512 MiB of names (--max-entries)", limits.entries));
         let entry = if (self.scan.len() as u64) < limits.entries && self.scan.names() < MOST_NAMES { self.push(&new) } else { None }
             .ok_or_else(full)?;
+        self.feed.begin(entry, header);
         if change.overlay_opaque {
             new.kind = ChangeKind::OverlayOpaque;
             self.push(&new).ok_or_else(full)?;
@@ -189,7 +190,7 @@ impl LayerWalk {
     /// The same of one that is packed in a way that is known and not undone, which is said elsewhere: as it is stored.
     pub fn sealed(&mut self, path: &[u8], mut reader: impl Read) {
         let Some(entry) = self.nothing(b"", 0, 0) else { return };
-        if let Err(e) = self.feed.packer.file(entry, Place::Content, path, u64::MAX, &mut reader, None) {
+        if let Err(e) = self.feed.send(entry, Place::Content, path, u64::MAX, &mut reader, None) {
             self.unreadable(&e, 0);
         }
     }
@@ -289,7 +290,7 @@ impl LayerWalk {
         scan.coverage += fed.coverage;
         let (mut hits, problem) = fed.hits.finish();
         hits.iter_mut().filter(|hit| hit.place == Place::Name).for_each(|hit| LayerWalk::settle(&scan, hit));
-        in_repositories(&mut hits, &fed.history);
+        scan.git_ways = in_repositories(&mut hits, &fed.history);
         scan.hits = hits;
         let matched: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
         fed.digests.retain(|entry, _| matched.contains(entry));
@@ -302,9 +303,10 @@ impl LayerWalk {
     }
 }
 
-/// Tells of what was found in git's objects where it stood; of the versions of a file that hold the same secret, one.
-fn in_repositories(hits: &mut Vec<FileHit>, history: &History) {
-    let mut told = HashSet::new();
+/// Tells of what was found in git's objects where it stood; of the versions of a file that hold the same secret, one. Returns the ways by
+/// which these objects were come to.
+fn in_repositories(hits: &mut Vec<FileHit>, history: &History) -> HashMap<(u32, Way), Way> {
+    let (mut told, mut ways) = (HashSet::new(), HashMap::new());
     hits.retain_mut(|hit| {
         let Place::Inner(way) = &hit.place else { return true };
         let Some((at, place)) = way.iter().enumerate().find_map(|(at, step)| Some((at, history.place(step)?))) else { return true };
@@ -312,9 +314,14 @@ fn in_repositories(hits: &mut Vec<FileHit>, history: &History) {
         // A hint hides nothing that is sure, and what a comment allows nothing that none does.
         let kind = (hit.found.confidence == Confidence::Low, hit.found.is_allowed());
         let new = told.insert((hit.entry, hit.found.rule, hit.found.secret.clone(), path, kind));
-        hit.place = Place::Inner(way.iter().enumerate().map(|(n, step)| if n == at { place.clone() } else { step.clone() }).collect());
+        let placed: Way = way.iter().enumerate().map(|(n, step)| if n == at { place.clone() } else { step.clone() }).collect();
+        if new {
+            ways.insert((hit.entry, placed.clone()), way.clone());
+        }
+        hit.place = Place::Inner(placed);
         new
     });
+    ways
 }
 
 /// Whether there are bytes to search behind a header.

@@ -31,6 +31,10 @@ pub struct Header {
     pub size: u64,
     /// Permission bits (07777).
     pub mode: u16,
+    /// Numbers of the owner and the group, where they are numbers.
+    pub owner: Option<(u64, u64)>,
+    /// When it was last changed, in seconds since 1970; none before that, and where it is no number.
+    pub mtime: Option<u64>,
     /// The target of a link.
     pub link: Vec<u8>,
     /// Major and minor number of a device.

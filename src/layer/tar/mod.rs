@@ -198,6 +198,8 @@ impl<R: Skip> TarReader<R> {
         let mut header = Header { path: ustar_name(block), link: until_nul(&block[157..257]).to_vec(), ..Header::default() };
         let named_directory = kind == 0 && header.path.ends_with(b"/");
         header.mode = (number(&block[100..108]).unwrap_or(0) & 0o7777) as u16;
+        header.owner = number(&block[108..116]).zip(number(&block[116..124]));
+        header.mtime = number(&block[136..148]);
         header.kind = match kind {
             b'1' => Kind::HardLink,
             b'2' => Kind::Symlink,
@@ -278,6 +280,9 @@ impl<R: Skip> TarReader<R> {
                 Some(size) => (self.content_left, self.padding) = (size, padding(size)),
                 None => self.problem(Code::InvalidHeader, "the size in a pax header is not a number; the header's own is taken"),
             },
+            b"uid" => header.owner = decimal(value).zip(header.owner.map(|owner| owner.1)),
+            b"gid" => header.owner = header.owner.map(|owner| owner.0).zip(decimal(value)),
+            b"mtime" => header.mtime = value.split(|b| *b == b'.').next().and_then(decimal),
             _ => {
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
                     header.xattrs.push((name.to_vec(), value.to_vec()));

@@ -1,0 +1,198 @@
+//! `pentimento history`: every version of one path.
+
+use super::print;
+use super::read::{ReadArgs, Reading, name_of};
+use super::recover::fate_entry;
+use anyhow::{Result, bail};
+use pentimento::census::{Census, Version};
+use pentimento::digest::Digest;
+use pentimento::layer::change::{ChangeKind, FileType};
+use pentimento::layer_scan::Place;
+use pentimento::report::FateEntry;
+use pentimento::report::fate::instruction;
+use pentimento::report::human::{bytes, fate_words, short_digests};
+use pentimento::scan::{Part, Wanted, take};
+use pentimento::text::{exact, sanitise, shorten};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Options of `history`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The saved image: a file, a directory, or `-` for a pipe (then without SHA-256)
+    target: String,
+    /// The path in the image, with or without a leading `/`
+    path: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Which image of the archive: a number from 0, a name, or the digest of its config (default: all)
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// Do not redact
+    #[arg(long)]
+    show_secrets: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// The versions of the path in one image.
+#[derive(Serialize, Deserialize)]
+struct History {
+    image: usize,
+    names: Vec<String>,
+    path: String,
+    versions: Vec<Told>,
+}
+
+/// One of them.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    layer: usize,
+    /// Which of the entries that the layer has for the path, from 1.
+    nth: usize,
+    /// `file`, `hard-link`, `symlink`, `directory`, `special`, `whiteout`, `opaque`, `hidden`.
+    r#type: String,
+    target: Option<String>,
+    instruction: Option<String>,
+    size: u64,
+    #[serde(rename = "mode_bits")]
+    mode: String,
+    sha256: Option<String>,
+    fate: Option<FateEntry>,
+    rewritten_in: Vec<usize>,
+    findings: Vec<String>,
+}
+
+/// Tells it, and returns the exit code.
+pub fn run(args: &Args) -> Result<u8> {
+    let reading = Reading::of(&args.read, &args.target, args.show_secrets)?;
+    let (path, _) = pentimento::layer::path::clean(args.path.as_bytes());
+    let mut histories = Vec::new();
+    for image in reading.images(args.image.as_deref())? {
+        let census = reading.census(image);
+        let versions = census.at(&path);
+        if !versions.is_empty() {
+            let digests = digests(&reading, &census, &versions)?;
+            let told = versions.iter().map(|version| told(&reading, image, &census, *version, &digests)).collect();
+            let names = reading.report.images[image].names.clone();
+            histories.push(reading.clean(History { image, names, path: exact(&path), versions: told })?);
+        }
+    }
+    if histories.is_empty() {
+        bail!("no layer holds anything at {}", sanitise(&args.path));
+    }
+    if args.json {
+        print(format!("{}\n", serde_json::to_string_pretty(&histories)?).as_bytes())?;
+    } else {
+        for history in &histories {
+            print(human(history)?.as_bytes())?;
+        }
+    }
+    Ok(reading.exit_code())
+}
+
+/// SHA-256 of the versions with content: they are read again. Of a pipe there are none.
+fn digests(reading: &Reading, census: &Census, versions: &[Version]) -> Result<HashMap<Version, String>> {
+    let content = |version: &&Version| {
+        let kind = census.entry(**version).map(|entry| (entry.kind, entry.size));
+        matches!(kind, Some((ChangeKind::Put(FileType::Regular | FileType::HardLink) | ChangeKind::LinkPool, _)))
+            || matches!(kind, Some((_, size)) if size > 0)
+    };
+    let asked: Vec<Version> = versions.iter().filter(content).copied().collect();
+    let wanted = asked.iter().map(|version| {
+        let content = census.content(*version);
+        Wanted { blob: census.layers[content.layer].and_then(|(blob, _)| blob), entry: content.entry, place: Place::Content }
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    let Ok(source) = reading.again("history") else { return Ok(HashMap::new()) };
+    // Of several names of one file, one is read.
+    let mut distinct = wanted.clone();
+    distinct.dedup();
+    let found: Arc<Mutex<HashMap<usize, String>>> = Arc::default();
+    let shared = found.clone();
+    let to = Box::new(move |part: Part| {
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 << 10]);
+        while let n @ 1.. = part.content.read(&mut buffer)? {
+            hash.update(&buffer[..n]);
+        }
+        shared.lock().unwrap_or_else(PoisonError::into_inner).insert(part.index, Digest::of(hash).encoded());
+        Ok(())
+    });
+    take(source, &reading.scanned.archive, &distinct, reading.limits(), to)?;
+    let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = |wanted: &Wanted| distinct.iter().position(|other| other == wanted).and_then(|index| found.get(&index).cloned());
+    Ok(asked.into_iter().zip(&wanted).filter_map(|(version, wanted)| Some((version, of(wanted)?))).collect())
+}
+
+fn told(reading: &Reading, image: usize, census: &Census, version: Version, digests: &HashMap<Version, String>) -> Told {
+    let path = exact(census.path(version));
+    let (certain, _, candidates) = instruction(reading.entry(image), version.layer, 32 << 10);
+    let same_layer = census.scan(version.layer).map(|scan| scan.at(census.path(version))).unwrap_or_default();
+    let entry = census.entry(version);
+    let kind = match entry.map(|entry| entry.kind) {
+        Some(ChangeKind::Put(FileType::Regular)) => "file",
+        Some(ChangeKind::Put(FileType::HardLink)) => "hard-link",
+        Some(ChangeKind::Put(FileType::Symlink)) => "symlink",
+        Some(ChangeKind::Put(FileType::Directory)) => "directory",
+        Some(ChangeKind::Put(FileType::Special)) => "special",
+        Some(ChangeKind::Whiteout | ChangeKind::OverlayWhiteout) => "whiteout",
+        Some(ChangeKind::Opaque | ChangeKind::OverlayOpaque) => "opaque",
+        Some(ChangeKind::LinkPool | ChangeKind::Nothing) | None => "hidden",
+    };
+    let findings = reading.report.findings.iter();
+    let here =
+        findings.filter(|f| f.image == Some(image) && f.location.layer == Some(version.layer) && f.location.path.as_ref() == Some(&path));
+    Told {
+        layer: version.layer,
+        nth: same_layer.iter().position(|entry| *entry == version.entry).map_or(1, |at| at + 1),
+        r#type: kind.to_owned(),
+        target: census.scan(version.layer).map(|scan| exact(scan.target(version.entry))).filter(|target| !target.is_empty()),
+        instruction: certain.or_else(|| candidates.last().map(|last| format!("probably {last}"))),
+        size: entry.map_or(0, |entry| entry.size),
+        mode: entry.map(|entry| format!("{:04o}", entry.mode)).unwrap_or_default(),
+        sha256: digests.get(&version).cloned(),
+        fate: census.fate(version).map(|fate| fate_entry(fate, reading, image, version.layer)),
+        rewritten_in: census.life(version).map(|life| life.rewritten_in.clone()).unwrap_or_default(),
+        findings: here.map(|finding| finding.id.clone()).collect(),
+    }
+}
+
+fn human(history: &History) -> Result<String> {
+    let mut text = String::new();
+    writeln!(text, "{} in {}", sanitise(&history.path), sanitise(&name_of(&history.names)))?;
+    for version in &history.versions {
+        let nth = if history.versions.iter().any(|other| other.layer == version.layer && other.nth != version.nth) {
+            format!(" (--nth {})", version.nth)
+        } else {
+            String::new()
+        };
+        let by = version.instruction.as_deref().map(short_digests).unwrap_or_else(|| "unknown instruction".to_owned());
+        writeln!(text, "  layer {}{nth}: {}", version.layer, shorten(&sanitise(&by), 100))?;
+        let target = version.target.as_ref().map(|target| format!(" → {target}")).unwrap_or_default();
+        let fate = version.fate.as_ref().map(|fate| {
+            let by = fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default();
+            format!(", {}{by}", fate_words(fate))
+        });
+        let line = format!("{}{target}, mode {}, {}{}", version.r#type, version.mode, bytes(version.size), fate.unwrap_or_default());
+        writeln!(text, "    {}", sanitise(&line))?;
+        if let Some(sha256) = &version.sha256 {
+            writeln!(text, "    sha256 {sha256}")?;
+        }
+        if let [first, ..] = version.rewritten_in[..] {
+            writeln!(
+                text,
+                "    written again with the same content in layer {first}{}",
+                if version.rewritten_in.len() > 1 { " and others" } else { "" }
+            )?;
+        }
+        if !version.findings.is_empty() {
+            writeln!(text, "    findings {}", version.findings.join(", "))?;
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,228 @@
+//! How a target is read: the options that all commands share, and what comes of it.
+
+use super::limits::LimitArgs;
+use super::scan::ConfidenceArg;
+use super::{progress, stop};
+use anyhow::{Context, Result, bail};
+use pentimento::archive::Archive;
+use pentimento::census::Census;
+use pentimento::detect::Detector;
+use pentimento::image::platform::Platform;
+use pentimento::image::{Image, Kind, Selection};
+use pentimento::report::{self, Redactor, Report, Scanned, View};
+use pentimento::scan::{Progress, Work};
+use pentimento::source::Source;
+use pentimento::text::sanitise;
+use pentimento::{finding, image, scan};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, IsTerminal};
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// Options that say how a target is read.
+#[derive(clap::Args)]
+pub struct ReadArgs {
+    /// Leave out what is less sure
+    #[arg(long, value_enum, default_value = "medium", value_name = "LEVEL")]
+    pub min_confidence: ConfidenceArg,
+    /// Add the rules of a file or directory, also of gitleaks, Nosey Parker and Kingfisher
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Remove the rule with this id
+    #[arg(long, value_name = "ID")]
+    pub disable: Vec<String>,
+    /// Only images for this platform: os/architecture[/variant], or os alone (default: all)
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub platform: Option<Platform>,
+    /// Threads that search (default: one per core)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// No progress bar
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+impl ReadArgs {
+    /// The matcher. It lives as long as the program: the end of that frees it at once.
+    pub fn detector(&self) -> Result<ManuallyDrop<Detector>> {
+        Ok(ManuallyDrop::new(Detector::new(super::rules::rule_set(&self.rules, &self.disable)?)?))
+    }
+
+    /// One target: read, joined. An archive with neither image nor layer is an error; layers without an image (an archive that was cut
+    /// before its manifest) are reported, and the scan is incomplete.
+    pub fn scan(&self, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>, verify: bool) -> Result<Scanned> {
+        let limits = self.limits.limits();
+        let source = Source::open(target, &limits).map_err(|e| hinted(e, target))?;
+        let progress = Progress { stop: stop.clone(), ..Progress::default() };
+        let threads = self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+        let work = Work { threads, verify, least: self.min_confidence.into() };
+        let bar = !self.quiet && io::stderr().is_terminal();
+        let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, work, &progress))?;
+        let mut images = image::images(&archive, &Selection { platform: self.platform.clone(), limits });
+        let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
+        let stopped = archive.omissions.interrupted;
+        let findings = finding::assemble(&archive, &mut images, detector, &limits, &progress);
+        let scanned = Scanned { target: target.to_owned(), archive, images, findings };
+        if scanned.images.images.is_empty() && !stopped && (!layers || self.platform.is_some()) {
+            let why = self.nothing_readable(&scanned.archive, &scanned.images);
+            bail!("{target}: {}", scanned.redactor(self.min_confidence.into())?.clean(&why));
+        }
+        Ok(scanned)
+    }
+
+    /// Why there is nothing that could be called clean.
+    fn nothing_readable(&self, archive: &Archive, images: &image::Images) -> String {
+        if archive.members.by_path().is_empty() {
+            return "it is no tar archive, or an empty one".to_owned();
+        }
+        let problems = archive.problems.iter().chain(&images.problems).map(|p| p.message.clone());
+        let unsaid = self.platform.is_none() || images.problems.is_empty();
+        let why = unsaid.then(|| "no image could be read from it".to_owned());
+        why.into_iter().chain(problems).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).ok_or_else(|| "a platform is os/architecture[/variant], or os alone".to_owned())
+}
+
+/// A name of an image is no target yet: says how to scan it.
+fn hinted(error: pentimento::Error, target: &str) -> anyhow::Error {
+    let missing = matches!(&error, pentimento::Error::Open { source, .. } if source.kind() == io::ErrorKind::NotFound);
+    let name = target.rsplit('/').next().is_some_and(|last| last.contains(':') || !last.contains('.')) && !target.starts_with(['.', '/']);
+    let error = anyhow::Error::new(error);
+    if missing && name {
+        return error.context(format!("there is no file {target}; if it is an image, try `docker save {target} | pentimento scan -`"));
+    }
+    error
+}
+
+/// A target that was read, with the report on it: what the forensic commands begin with.
+pub struct Reading {
+    pub scanned: Scanned,
+    pub report: Report,
+    redactor: Option<Redactor>,
+    limits: pentimento::limits::Limits,
+}
+
+impl Reading {
+    /// Reads `target`. Nothing is redacted if `show_secrets`.
+    pub fn of(args: &ReadArgs, target: &str, show_secrets: bool) -> Result<Reading> {
+        let detector = args.detector()?;
+        Reading::with(args, &detector, target, show_secrets)
+    }
+
+    /// The same with a matcher that is there already.
+    pub fn with(args: &ReadArgs, detector: &Detector, target: &str, show_secrets: bool) -> Result<Reading> {
+        let scanned = args.scan(detector, target, &stop::when(args.limits.timeout)?, true)?;
+        let view = View { min_confidence: args.min_confidence.into(), show_secrets, ..View::default() };
+        let (report, _) = report::build(std::slice::from_ref(&scanned), &[], detector.rules(), view)?;
+        let redactor = if show_secrets { None } else { Some(scanned.redactor(args.min_confidence.into())?) };
+        Ok(Reading { scanned, report, redactor, limits: args.limits.limits() })
+    }
+
+    /// A part of an answer, without the value of any secret.
+    pub fn clean<T: Serialize + DeserializeOwned>(&self, part: T) -> Result<T> {
+        Ok(match &self.redactor {
+            Some(redactor) => redactor.part(part)?,
+            None => part,
+        })
+    }
+
+    /// The images that are meant: by index, by name, or all.
+    pub fn images(&self, wanted: Option<&str>) -> Result<Vec<usize>> {
+        let images = &self.scanned.images.images;
+        let Some(wanted) = wanted else { return Ok((0..images.len()).collect()) };
+        if let Some(index) = wanted.parse().ok().filter(|index| *index < images.len()) {
+            return Ok(vec![index]);
+        }
+        let named = |image: &Image| {
+            let config = image.config_digest.as_ref().map(|digest| digest.encoded()).unwrap_or_default();
+            image.names.iter().any(|name| name == wanted) || wanted.len() >= 6 && config.starts_with(wanted.trim_start_matches("sha256:"))
+        };
+        let found: Vec<usize> = (0..images.len()).filter(|index| named(&images[*index])).collect();
+        if found.is_empty() {
+            bail!("there is no image {wanted}: --image takes a number, a name, or the digest of a config\n{}", self.list());
+        }
+        Ok(found)
+    }
+
+    /// The one image that is meant.
+    pub fn image(&self, wanted: Option<&str>) -> Result<usize> {
+        match self.images(wanted)?[..] {
+            [one] => Ok(one),
+            [] => bail!("{}: it holds no image", self.scanned.target),
+            _ => bail!("the archive holds several images: choose one with --image\n{}", self.list()),
+        }
+    }
+
+    /// The images, a line each.
+    fn list(&self) -> String {
+        let lines = self.report.images.iter().enumerate().map(|(index, image)| {
+            let platform = image.platform.as_deref().unwrap_or("unknown platform");
+            format!("  {index}  {} · {platform} · {} layers", name_of(&image.names), image.layers.len())
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// One of the images.
+    pub fn entry(&self, image: usize) -> &Image {
+        &self.scanned.images.images[image]
+    }
+
+    /// The lives of all its files.
+    pub fn census(&self, image: usize) -> Census<'_> {
+        let census = Census::of(&self.scanned.archive, self.entry(image), &self.limits, &AtomicUsize::new(0));
+        if let Some(end) = census.end() {
+            eprintln!("pentimento: layers from {end} on were not laid over the others (--max-steps): what they did is not known");
+        }
+        census
+    }
+
+    /// The limits that were asked for.
+    pub fn limits(&self) -> &pentimento::limits::Limits {
+        &self.limits
+    }
+
+    /// Reads the target again. A pipe cannot be.
+    pub fn again(&self, what: &str) -> Result<Source> {
+        let target = &self.scanned.target;
+        let again = "what was read from a pipe cannot be read again: save it first";
+        if target == "-" {
+            bail!("{what}: {again} (`cat > image.tar`), then name the file");
+        }
+        let path = target.strip_prefix("oci:").unwrap_or(target);
+        if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            bail!("{what}: {again}");
+        }
+        Source::open(target, &self.limits).with_context(|| format!("{target} cannot be read again"))
+    }
+
+    /// Says on stderr what could not be read, and returns the exit code: 3 if there is such a thing.
+    pub fn exit_code(&self) -> u8 {
+        for problem in self.report.problems.iter().take(5) {
+            let layer = problem.layer.map(|layer| format!(" (layer {layer})")).unwrap_or_default();
+            eprintln!("pentimento: {}", sanitise(&format!("{}{layer}: {}", problem.code, problem.message)));
+        }
+        if self.report.complete {
+            return 0;
+        }
+        eprintln!("pentimento: NOT everything could be read: `pentimento inspect` tells all");
+        3
+    }
+
+    /// True for what is no image, but a tar that lists none.
+    pub fn is_file_system(&self, image: usize) -> bool {
+        self.entry(image).kind == Kind::FileSystem
+    }
+}
+
+/// Names of an image, or that there are none.
+pub fn name_of(names: &[String]) -> String {
+    if names.is_empty() { "untagged".to_owned() } else { names.join(", ") }
+}
