@@ -131,7 +131,8 @@ impl Page<'_> {
             Some(index) if self.report.images.len() > 1 => format!("[{index}] "),
             _ => String::new(),
         };
-        writeln!(self.out, "    {strip}{image}{}  {}", sanitise(&location(finding)), self.fate(finding))?;
+        let id = self.dim(&finding.id);
+        writeln!(self.out, "    {strip}{image}{}  {}  {id}", sanitise(&location(finding)), self.fate(finding))?;
         let told = life_lines(finding);
         if self.told == told {
             return Ok(());

@@ -40,6 +40,11 @@ fn layer() -> impl Strategy<Value = Vec<Entry>> {
     })
 }
 
+/// The layers of an image.
+pub fn layers() -> impl Strategy<Value = Vec<Vec<Entry>>> {
+    prop::collection::vec(layer(), 1..6)
+}
+
 /// The path of an entry that puts something, and whether it is a directory. Markers have none that matters.
 fn target(entry: &Entry) -> (String, bool) {
     match entry {
@@ -114,7 +119,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn fates_are_those_of_a_naive_overlay(layers in prop::collection::vec(layer(), 1..6)) {
+    fn fates_are_those_of_a_naive_overlay(layers in layers()) {
         let image = layers.iter().fold(TestImage::new(), |image, entries| image.entries(entries));
         let scanned = scan(&image.docker_save());
         let scans: Vec<_> = scanned.images.images[0].layers.iter().map(|l| l.blob.and_then(|blob| scanned.archive.layer(blob))).collect();
