@@ -1,5 +1,7 @@
 //! What can go wrong: an [`Error`] stops the scan, a [`Problem`] does not.
 
+mod meaning;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -109,6 +111,26 @@ pub enum Code {
     AmbiguousHistory,
     /// Digests were not computed, because that was asked for.
     NotVerified,
+    /// The image's processes run as root.
+    RunsAsRoot,
+    /// Nothing says what the image was built from.
+    BaseUnknown,
+    /// It was built from an image of neither Docker's library nor a well-known vendor.
+    BaseUnofficial,
+    /// It was built from a tag that moves, and no digest says which image that was.
+    BaseFloating,
+    /// Its lowest layer is more than a year old.
+    BaseOld,
+    /// Files of the build or of its author came along.
+    LeftBehind,
+    /// The image, or a compose file in it, expects the socket of the engine that runs it.
+    DockerSocket,
+    /// A layer of the image's own adds a program that runs with its owner's rights.
+    SetuidAdded,
+    /// A build argument is named like a secret.
+    BuildArgument,
+    /// Untagged earlier states of the image are in the archive too.
+    IntermediateImages,
 }
 
 impl Code {
@@ -148,6 +170,16 @@ impl Code {
             Code::PlatformAbsent => "platform-absent",
             Code::AmbiguousHistory => "ambiguous-history",
             Code::NotVerified => "not-verified",
+            Code::RunsAsRoot => "runs-as-root",
+            Code::BaseUnknown => "base-unknown",
+            Code::BaseUnofficial => "base-unofficial",
+            Code::BaseFloating => "base-floating",
+            Code::BaseOld => "base-old",
+            Code::LeftBehind => "left-behind",
+            Code::DockerSocket => "docker-socket",
+            Code::SetuidAdded => "setuid-added",
+            Code::BuildArgument => "build-argument",
+            Code::IntermediateImages => "intermediate-images",
         }
     }
 
@@ -169,6 +201,16 @@ impl Code {
                 | Code::PlatformAbsent
                 | Code::AmbiguousHistory
                 | Code::NotVerified
+                | Code::RunsAsRoot
+                | Code::BaseUnknown
+                | Code::BaseUnofficial
+                | Code::BaseFloating
+                | Code::BaseOld
+                | Code::LeftBehind
+                | Code::DockerSocket
+                | Code::SetuidAdded
+                | Code::BuildArgument
+                | Code::IntermediateImages
         )
     }
 }

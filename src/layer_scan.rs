@@ -121,6 +121,8 @@ pub struct LayerScan {
     pub digests: HashMap<u32, FileDigests>,
     /// What package managers say of files.
     pub packages: Packages,
+    /// The entries of compose files that mount the socket of an engine, in order.
+    pub sockets: Vec<u32>,
     /// What was wrong with the layer's bytes.
     pub problems: Vec<Problem>,
     /// What was read.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 23] = [
     "error",
     "limits",
     "buffer",
@@ -17,6 +17,7 @@ const ORDER: [&str; 21] = [
     "layer",
     "nested",
     "packages",
+    "compose",
     "detect",
     "layer_scan",
     "content",
@@ -25,6 +26,7 @@ const ORDER: [&str; 21] = [
     "scan",
     "image",
     "timeline",
+    "posture",
     "finding",
     "policy",
     "report",

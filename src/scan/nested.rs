@@ -3,6 +3,7 @@
 use super::blob::Keeping;
 use super::feed::Feed;
 use super::unpack::{Stop, stop_in};
+use crate::compose;
 use crate::digest::{ContentHasher, hex};
 use crate::error::{Code, Problem};
 use crate::layer::compression::unpacked_name;
@@ -19,10 +20,17 @@ impl Feed {
     /// Searches the file of an entry. `size` is what `reader` is expected to give (a guess is enough). Fails where `reader` does; what
     /// is wrong with archives in the file is a problem, and their bytes are searched as they are.
     pub fn file(&mut self, entry: u32, path: &[u8], size: u64, reader: &mut dyn Read, hasher: &mut ContentHasher) -> io::Result<()> {
-        let Some(list) = List::of(path) else { return self.contents(entry, path, size, reader, hasher) };
-        let mut reader = Keeping::new(reader, List::MOST);
+        let most = match List::of(path) {
+            Some(_) => List::MOST,
+            None if compose::is_compose(path) => compose::MOST,
+            None => return self.contents(entry, path, size, reader, hasher),
+        };
+        let mut reader = Keeping::new(reader, most);
         let searched = self.contents(entry, path, size, &mut reader, hasher);
-        self.packages.read(list, path, &reader.kept);
+        match List::of(path) {
+            Some(list) => self.packages.read(list, path, &reader.kept),
+            None => self.sockets.extend(compose::mounts_socket(&reader.kept).then_some(entry)),
+        }
         searched
     }
 
