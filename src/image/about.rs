@@ -70,7 +70,7 @@ fn base<'a>(archive: &'a Archive, image: &Image, config: &'a Value, effort: &mut
     effort.spend(documents.iter().map(listed).sum())?;
     let own = |document: &Value| {
         let digest = json::get(document, "config").and_then(|config| json::text(config, "digest"));
-        is_manifest(document) && image.config_digest.as_ref().is_some_and(|own| digest == Some(&own.to_string()))
+        is_manifest(document) && image.config_digest.as_ref().is_some_and(|own| digest == Some(own.to_string().as_str()))
     };
     let manifests: Vec<(&Value, String)> = documents
         .iter()
@@ -80,7 +80,7 @@ fn base<'a>(archive: &'a Archive, image: &Image, config: &'a Value, effort: &mut
     let indexes = || documents.iter().map(|(document, _)| *document).filter(|document| is_index(document));
     let listing = indexes()
         .flat_map(|index| json::list(json::get(index, "manifests")))
-        .filter(|descriptor| manifests.iter().any(|(_, digest)| json::text(descriptor, "digest") == Some(digest)));
+        .filter(|descriptor| manifests.iter().any(|(_, digest)| json::text(descriptor, "digest") == Some(digest.as_str())));
     let annotated = manifests.iter().map(|(manifest, _)| *manifest).chain(listing).chain(indexes());
     let said = annotated.filter_map(|object| json::get(object, "annotations"));
     let labels = json::get(config, "config").and_then(|config| json::get(config, "Labels"));

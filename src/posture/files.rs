@@ -9,7 +9,7 @@ use crate::image::{Image, Kind};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer_scan::{Entry, LayerScan};
 use crate::limits::{Effort, Exhausted};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 /// Bytes of a path that are one step.
@@ -53,12 +53,13 @@ impl<'a> Files<'a> {
 
     /// The layers of an image, as far as they are there.
     pub fn of(&mut self, image: &Image, effort: &mut Effort) -> Result<Vec<Option<Layer<'a>>>, Exhausted> {
+        let archive = self.archive;
         let mut layers = Vec::new();
         for layer in &image.layers {
             effort.spend(1)?;
             let whole = image.kind == Kind::FileSystem;
             let blob = if whole { None } else { layer.blob };
-            let Some(scan) = blob.map_or(whole.then_some(&self.archive.members), |blob| self.archive.layer(blob)) else {
+            let Some(scan) = blob.map_or(whole.then_some(&archive.members), |blob| archive.layer(blob)) else {
                 layers.push(None);
                 continue;
             };
@@ -66,7 +67,7 @@ impl<'a> Files<'a> {
                 Some(found) => found.clone(),
                 None => {
                     effort.spend(scan.len())?;
-                    self.found.entry(blob).or_insert(Rc::new(Found::of(scan))).clone()
+                    self.found.entry(blob).or_insert_with(|| Rc::new(Found::of(scan))).clone()
                 }
             };
             layers.push(Some(Layer { scan, found }));
@@ -215,15 +216,17 @@ fn leftovers(layers: &[Option<Layer>], effort: &mut Effort, notes: &mut Notes) -
 
 /// A `node_modules` that a step installed, and a later one copied another over: that of whoever ran the build.
 fn modules(image: &Image, layers: &[Option<Layer>], effort: &mut Effort, notes: &mut Notes) -> Result<(), Exhausted> {
-    let mut installed: HashMap<&[u8], usize> = HashMap::new();
+    let mut installed: HashSet<&[u8]> = HashSet::new();
     for (index, layer) in present(layers) {
         let word = maker(image, index).map(|instruction| instruction.split(' ').next().unwrap_or_default());
         for (entry, length) in &layer.found.modules {
             effort.spend(1)?;
             let dir = &layer.scan.path(*entry)[..*length];
             match word {
-                Some("RUN") => drop(installed.entry(dir).or_insert(index)),
-                Some("COPY" | "ADD") if installed.contains_key(dir) => {
+                Some("RUN") => {
+                    installed.insert(dir);
+                }
+                Some("COPY" | "ADD") if installed.contains(dir) => {
                     let message = format!(
                         "a copy of {} from outside came over the one that a step had installed: name node_modules in .dockerignore",
                         named(dir)

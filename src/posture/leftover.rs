@@ -163,7 +163,7 @@ fn has_values(suffix: &str) -> bool {
 /// Whether a package has put a file of this path there.
 fn is_packaged(path: &[u8]) -> bool {
     let below = |dir: &&str| is_below(path, dir.as_bytes());
-    PACKAGED.iter().any(|dir| below(&dir)) || ancestors(path).any(|dir| OF_PACKAGES.iter().any(|name| split(dir).1 == name.as_bytes()))
+    PACKAGED.iter().any(below) || ancestors(path).any(|dir| OF_PACKAGES.iter().any(|name| split(dir).1 == name.as_bytes()))
 }
 
 #[cfg(test)]

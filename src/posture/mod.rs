@@ -30,8 +30,8 @@ const LONGEST: usize = 256;
 /// out, what was not looked at is not told.
 pub fn notes(archive: &Archive, images: &[Image], now: Option<u64>, effort: &mut Effort) -> Vec<Notes> {
     let named = images.iter().any(|image| !image.orphan);
-    let mut survey = Survey { archive, images, now, stages: Stages::of(images), files: Files::new(archive) };
-    let mut one = |index: usize| {
+    let mut survey = Survey { archive, images, now, stages: Stages::of(images, effort), files: Files::new(archive) };
+    let one = |index: usize| {
         let mut notes = Notes::new();
         if !(named && images[index].orphan) {
             // What was found up to there stays.
@@ -39,7 +39,7 @@ pub fn notes(archive: &Archive, images: &[Image], now: Option<u64>, effort: &mut
         }
         notes
     };
-    (0..images.len()).map(&mut one).collect()
+    (0..images.len()).map(one).collect()
 }
 
 /// All that the notes of an image are drawn from.

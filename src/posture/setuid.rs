@@ -38,7 +38,8 @@ const USUAL: &str = " Xorg.wrap arping at bbsuid bsd-write bwrap chage chfn chro
 pub fn notes(image: &Image, layers: &[Option<Layer>], own: usize, effort: &mut Effort) -> Result<Notes, Exhausted> {
     let mut notes = Notes::new();
     for (index, layer) in layers.iter().enumerate().skip(own.max(1)) {
-        let (Some(layer), Some(instruction)) = (layer, maker(image, index)) else { continue };
+        let adds = |instruction: &&str| ["RUN ", "COPY ", "ADD "].iter().any(|word| instruction.starts_with(word));
+        let (Some(layer), Some(instruction)) = (layer, maker(image, index).filter(adds)) else { continue };
         let mut added: Vec<&[u8]> = Vec::new();
         for entry in &layer.found.setuid {
             let path = layer.scan.path(*entry);

@@ -16,8 +16,8 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// The relations of all images of an archive.
-    pub fn of(images: &[Image]) -> Stages {
+    /// The relations of all images of an archive. Without effort, none is an earlier state.
+    pub fn of(images: &[Image], effort: &mut Effort) -> Stages {
         let layers = |index: usize| images[index].layers.iter().map(|layer| layer.blob);
         let whole =
             |image: &Image| image.kind == Kind::Image && !image.layers.is_empty() && image.layers.iter().all(|layer| layer.blob.is_some());
@@ -41,7 +41,8 @@ impl Stages {
         }
         let mut earlier = vec![false; images.len()];
         for (index, lower) in below.iter().enumerate() {
-            if let Some(lower) = lower {
+            let Some(lower) = lower else { continue };
+            if effort.spend(1 + images[*lower].steps.len()).is_ok() {
                 earlier[*lower] |= is_earlier(&images[*lower], &images[index]);
             }
         }
