@@ -1,5 +1,7 @@
 //! What can go wrong: an [`Error`] stops the scan, a [`Problem`] does not.
 
+mod meaning;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -111,6 +113,26 @@ pub enum Code {
     NotVerified,
     /// The image has not all layers of what is said to be its base.
     BaseDiffers,
+    /// The image's processes run as root.
+    RunsAsRoot,
+    /// Nothing says what the image was built from.
+    BaseUnknown,
+    /// It was built from an image of neither Docker's library nor a well-known vendor.
+    BaseUnofficial,
+    /// It was built from a tag that moves, and no digest says which image that was.
+    BaseFloating,
+    /// Its lowest layer is more than a year old.
+    BaseOld,
+    /// Files of the build or of its author came along.
+    LeftBehind,
+    /// The image, or a compose file in it, expects the socket of the engine that runs it.
+    DockerSocket,
+    /// A layer of the image's own adds a program that runs with its owner's rights.
+    SetuidAdded,
+    /// A build argument is named like a secret.
+    BuildArgument,
+    /// Untagged earlier states of the image are in the archive too.
+    IntermediateImages,
 }
 
 impl Code {
@@ -151,50 +173,39 @@ impl Code {
             Code::AmbiguousHistory => "ambiguous-history",
             Code::NotVerified => "not-verified",
             Code::BaseDiffers => "base-differs",
+            Code::RunsAsRoot => "runs-as-root",
+            Code::BaseUnknown => "base-unknown",
+            Code::BaseUnofficial => "base-unofficial",
+            Code::BaseFloating => "base-floating",
+            Code::BaseOld => "base-old",
+            Code::LeftBehind => "left-behind",
+            Code::DockerSocket => "docker-socket",
+            Code::SetuidAdded => "setuid-added",
+            Code::BuildArgument => "build-argument",
+            Code::IntermediateImages => "intermediate-images",
         }
     }
 
-    /// All kinds.
-    pub const ALL: [Code; 34] = [
-        Code::Truncated,
-        Code::CorruptCompression,
-        Code::UnsupportedCompression,
-        Code::InvalidHeader,
-        Code::ReadFailed,
-        Code::DiffIdMismatch,
-        Code::DigestMismatch,
-        Code::LayerMissing,
-        Code::BlobMissing,
-        Code::InvalidDocument,
-        Code::CountMismatch,
-        Code::DuplicateMember,
-        Code::InvalidWhiteout,
-        Code::BrokenLink,
-        Code::LimitReached,
-        Code::ForeignLayer,
-        Code::EncryptedLayer,
-        Code::SizeMismatch,
-        Code::Interrupted,
-        Code::UnknownEntry,
-        Code::BrokenHardLink,
-        Code::NameMismatch,
-        Code::PlainFileSystem,
-        Code::Artifact,
-        Code::ListsDiffer,
-        Code::Orphan,
-        Code::PathTraversal,
-        Code::TrailingData,
-        Code::NotATar,
-        Code::NotUnpacked,
-        Code::PlatformAbsent,
-        Code::AmbiguousHistory,
-        Code::NotVerified,
-        Code::BaseDiffers,
-    ];
-
     /// The kind with this text form.
     pub fn parse(text: &str) -> Option<Code> {
-        Code::ALL.into_iter().find(|code| code.as_str() == text)
+        Code::all().find(|code| code.as_str() == text)
+    }
+
+    /// True for what is said of an image's hygiene (`posture`).
+    pub fn is_posture(self) -> bool {
+        matches!(
+            self,
+            Code::RunsAsRoot
+                | Code::BaseUnknown
+                | Code::BaseUnofficial
+                | Code::BaseFloating
+                | Code::BaseOld
+                | Code::LeftBehind
+                | Code::DockerSocket
+                | Code::SetuidAdded
+                | Code::BuildArgument
+                | Code::IntermediateImages
+        )
     }
 
     /// True for what is worth knowing and left nothing unread: it does not make a scan incomplete.
@@ -216,6 +227,16 @@ impl Code {
                 | Code::AmbiguousHistory
                 | Code::NotVerified
                 | Code::BaseDiffers
+                | Code::RunsAsRoot
+                | Code::BaseUnknown
+                | Code::BaseUnofficial
+                | Code::BaseFloating
+                | Code::BaseOld
+                | Code::LeftBehind
+                | Code::DockerSocket
+                | Code::SetuidAdded
+                | Code::BuildArgument
+                | Code::IntermediateImages
         )
     }
 }

@@ -123,6 +123,8 @@ pub struct LayerScan {
     pub packages: Packages,
     /// Of matches in objects of git, which are told where they stood in the repository: the ways by which the objects are come to.
     pub git_ways: HashMap<(u32, Way), Way>,
+    /// The entries of compose files that mount the socket of an engine, in order.
+    pub sockets: Vec<u32>,
     /// What was wrong with the layer's bytes.
     pub problems: Vec<Problem>,
     /// What was read.

@@ -12,7 +12,7 @@
 //!
 //! Data flows left to right; a module imports only what stands to its left (`tests/tidy.rs` holds the order). In reading order:
 //! [`source`], [`layer`], [`rules`], [`detect`], [`content`], [`layer_scan`], [`archive`], [`scan`], [`image`], [`timeline`],
-//! [`finding`], [`policy`], [`report`]; the leaves are [`error`], [`digest`], [`secret`], [`text`] and [`limits`].
+//! [`posture`], [`finding`], [`policy`], [`report`]; the leaves are [`error`], [`digest`], [`secret`], [`text`] and [`limits`].
 //!
 //! ```no_run
 //! use pentimento::{detect::Detector, finding, image, limits::Limits, rules::RuleSet, scan, source::Source};
@@ -30,6 +30,7 @@ pub mod archive;
 pub mod base;
 mod buffer;
 pub mod census;
+mod compose;
 pub mod content;
 pub mod detect;
 pub mod digest;
@@ -42,6 +43,7 @@ pub mod limits;
 pub mod nested;
 pub mod packages;
 pub mod policy;
+pub mod posture;
 pub mod report;
 pub mod rewind;
 pub mod rules;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 27] = [
     "error",
     "limits",
     "buffer",
@@ -17,6 +17,7 @@ const ORDER: [&str; 25] = [
     "layer",
     "nested",
     "packages",
+    "compose",
     "detect",
     "layer_scan",
     "content",
@@ -28,6 +29,7 @@ const ORDER: [&str; 25] = [
     "census",
     "suspicion",
     "rewind",
+    "posture",
     "finding",
     "base",
     "policy",

@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Result<u8> {
             code: entry.code.clone(),
             kind: kind.to_owned(),
             message: entry.message.clone(),
-            meaning: Code::parse(&entry.code).map(|code| code.as_str().to_owned()).unwrap_or_default(),
+            meaning: Code::parse(&entry.code).map(|code| code.meaning().to_owned()).unwrap_or_default(),
             image: entry.image,
             layer: entry.layer,
             path: entry.path.clone(),

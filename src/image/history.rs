@@ -86,6 +86,33 @@ pub fn argument_at(created_by: &str, offset: usize) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
+/// The names of the build arguments that a step was run with, or that it declares: `|1 A=x /bin/sh -c make`, `ARG A=x`. Values may hold
+/// what looks like another assignment: where there are more than the step says, there is no telling, and none is named.
+pub fn arguments(created_by: &str) -> Vec<&str> {
+    let is_name = |name: &&str| {
+        let mut bytes = name.bytes();
+        bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let text = created_by.trim_start();
+    let text = text.strip_prefix("/bin/sh -c #(nop)").map_or(text, str::trim_start);
+    if let Some(declared) = text.strip_prefix("ARG ") {
+        // One instruction may declare several; a bare word behind a value may be the rest of it.
+        let mut valued = false;
+        let words = declared.split_whitespace().take_while(|word| {
+            let bare = !word.contains('=');
+            valued |= !bare;
+            !(bare && valued)
+        });
+        return words.map(|word| word.split('=').next().unwrap_or_default()).take_while(is_name).collect();
+    }
+    let text = text.strip_prefix("RUN ").unwrap_or(text);
+    let Some((arguments, _)) = split_arguments(text) else { return Vec::new() };
+    let count = text[1..].split(' ').next().and_then(|count| count.parse().ok());
+    let assignments = arguments.split(' ').filter_map(|word| word.split_once('='));
+    let names: Vec<&str> = assignments.map(|(name, _)| name).filter(is_name).collect();
+    if Some(names.len()) == count { names } else { Vec::new() }
+}
+
 /// Instructions that can change files.
 fn writes_files(step: &Step) -> bool {
     ["RUN ", "COPY ", "ADD ", "WORKDIR "].iter().any(|word| step.instruction.starts_with(word))
@@ -145,6 +172,23 @@ mod tests {
         assert_eq!(argument_at("RUN |2 A=x TOKEN=y /bin/sh -c make z=1", 17), Some("TOKEN"));
         assert_eq!(argument_at("|1 TOKEN=y /bin/sh -c make z=1", 29), None);
         assert_eq!(split_arguments("|2 A=x B=y z /bin/sh -c make"), Some(("A=x B=y z", "/bin/sh -c make")));
+    }
+
+    #[test]
+    fn arguments_are_named_where_that_is_sure() {
+        for (created_by, names) in [
+            ("|2 A=x TOKEN=y z /bin/sh -c make B=1", vec!["A", "TOKEN"]),
+            ("RUN |1 TOKEN=y /bin/sh -c make # buildkit", vec!["TOKEN"]),
+            ("|1 OPTIONS=-x TOKEN=y /bin/sh -c make", vec![]),
+            ("/bin/sh -c #(nop)  ARG TOKEN=dflt", vec!["TOKEN"]),
+            ("ARG A B=2 C=3", vec!["A", "B", "C"]),
+            ("ARG A=hello TOKEN", vec!["A"]),
+            ("RUN /bin/sh -c ARG TOKEN # buildkit", vec![]),
+            ("ENV TOKEN=x", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(arguments(created_by), names, "{created_by}");
+        }
     }
 
     fn attributed(config: Value, layers: usize) -> Vec<(Range<usize>, bool)> {

@@ -1,5 +1,6 @@
 //! Manifests, configs and history: which images an archive holds. The only place that knows their JSON.
 
+pub mod about;
 mod docker;
 pub mod history;
 mod json;

@@ -44,6 +44,8 @@ pub struct Feed {
     pub problems: Problems,
     /// What package managers say of files.
     pub packages: Packages,
+    /// Compose files that mount an engine's socket, by entry.
+    pub sockets: Vec<u32>,
     /// Commits and trees of git that came by.
     pub history: History,
     /// What files that are packed have unpacked to, in bytes.
@@ -69,7 +71,8 @@ impl Feed {
             None => Output::Matchers(Packer::new(queue.clean.clone(), Box::new(swap))),
         };
         let (problems, packages, history) = (Problems::default(), Packages::default(), History::default());
-        Feed { output, of, gathered, results, queue: queue.clone(), problems, packages, history, unpacked: 0, not_unpacked: 0 }
+        let sockets = Vec::new();
+        Feed { output, of, gathered, results, queue: queue.clone(), problems, packages, sockets, history, unpacked: 0, not_unpacked: 0 }
     }
 
     /// How far to go.
@@ -138,7 +141,8 @@ impl Feed {
         drop(self.output);
         gather(&self.gathered, self.results.into_iter());
         let Gathered { hits, digests } = self.gathered.take();
-        Fed { hits, digests, coverage, problems: self.problems, packages: self.packages, history: self.history }
+        let Feed { problems, packages, sockets, history, .. } = self;
+        Fed { hits, digests, packages, sockets, history, coverage, problems }
     }
 }
 
@@ -150,6 +154,8 @@ pub struct Fed {
     pub digests: HashMap<u32, FileDigests>,
     /// What package managers say of files.
     pub packages: Packages,
+    /// Compose files that mount an engine's socket, by entry.
+    pub sockets: Vec<u32>,
     /// Commits and trees of git.
     pub history: History,
     /// What was searched.

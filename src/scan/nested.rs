@@ -3,6 +3,7 @@
 use super::blob::Keeping;
 use super::feed::Feed;
 use super::unpack::{Stop, stop_in};
+use crate::compose;
 use crate::digest::{ContentHasher, hex};
 use crate::error::{Code, Problem};
 use crate::layer::compression::unpacked_name;
@@ -22,10 +23,17 @@ impl Feed {
         if let Some(done) = self.settled(entry, reader) {
             return done;
         }
-        let Some(list) = List::of(path) else { return self.contents(entry, path, size, reader, hasher) };
-        let mut reader = Keeping::new(reader, List::MOST);
+        let most = match List::of(path) {
+            Some(_) => List::MOST,
+            None if compose::is_compose(path) => compose::MOST,
+            None => return self.contents(entry, path, size, reader, hasher),
+        };
+        let mut reader = Keeping::new(reader, most);
         let searched = self.contents(entry, path, size, &mut reader, hasher);
-        self.packages.read(list, path, &reader.kept);
+        match List::of(path) {
+            Some(list) => self.packages.read(list, path, &reader.kept),
+            None => self.sockets.extend(compose::mounts_socket(&reader.kept).then_some(entry)),
+        }
         searched
     }
 

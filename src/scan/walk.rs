@@ -285,6 +285,7 @@ impl LayerWalk {
             fed.problems.append(other.problems);
             fed.digests.extend(other.digests);
             fed.packages.merge(&other.packages);
+            fed.sockets.extend(other.sockets);
             fed.history.merge(other.history);
         }
         scan.coverage += fed.coverage;
@@ -294,7 +295,8 @@ impl LayerWalk {
         scan.hits = hits;
         let matched: HashSet<u32> = scan.hits.iter().map(|hit| hit.entry).collect();
         fed.digests.retain(|entry, _| matched.contains(entry));
-        (scan.digests, scan.packages) = (fed.digests, fed.packages);
+        fed.sockets.sort_unstable();
+        (scan.digests, scan.packages, scan.sockets) = (fed.digests, fed.packages, fed.sockets);
         problems.append(fed.problems);
         problems.extend(problem);
         scan.problems = problems.finish();

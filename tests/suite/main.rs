@@ -22,6 +22,7 @@ mod nested;
 mod opened;
 mod origin;
 mod pairs;
+mod posture;
 mod prefilter;
 mod properties;
 mod raw;
