@@ -83,6 +83,7 @@ pub struct Args {
 pub enum FormatArg {
     Human,
     Json,
+    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -156,6 +157,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let format = match args.format {
         FormatArg::Human => Format::Human,
         FormatArg::Json => Format::Json,
+        FormatArg::Html => Format::Html,
     };
     match &args.output {
         Some(path) => {

@@ -27,7 +27,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
 }
 
 /// Findings by secret, in the order of their worst.
-fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
+pub(super) fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
     let mut order: Vec<Vec<&FindingEntry>> = Vec::new();
     let mut at = std::collections::HashMap::new();
     for finding in &report.findings {
@@ -169,20 +169,7 @@ impl Page<'_> {
     }
 
     fn fate(&self, finding: &FindingEntry) -> String {
-        let how = match finding.fate.how.as_deref() {
-            Some("parent-removed") => "deleted with its directory",
-            Some("opaque") => "deleted with its directory, which was made anew",
-            Some("historic") => "overridden later, still in the history",
-            Some("current") => "readable by whoever can pull the image",
-            _ => match finding.fate.state.as_str() {
-                "deleted" => "deleted",
-                "overwritten" => "overwritten",
-                "replaced" => "replaced by something of another type",
-                "superseded" => "superseded within its layer",
-                "hidden" => "in the archive's bytes, in no file system",
-                _ => "present",
-            },
-        };
+        let how = fate_words(finding);
         let recoverable = !matches!(finding.fate.state.as_str(), "present" | "config");
         let text = if recoverable { format!("{how}, recoverable") } else { how.to_owned() };
         self.paint(if recoverable { AnsiColor::Red } else { AnsiColor::Yellow }, false, &text)
@@ -281,6 +268,24 @@ impl Page<'_> {
     }
 }
 
+/// What became of it, in words.
+pub(super) fn fate_words(finding: &FindingEntry) -> &'static str {
+    match finding.fate.how.as_deref() {
+        Some("parent-removed") => "deleted with its directory",
+        Some("opaque") => "deleted with its directory, which was made anew",
+        Some("historic") => "overridden later, still in the history",
+        Some("current") => "readable by whoever can pull the image",
+        _ => match finding.fate.state.as_str() {
+            "deleted" => "deleted",
+            "overwritten" => "overwritten",
+            "replaced" => "replaced by something of another type",
+            "superseded" => "superseded within its layer",
+            "hidden" => "in the archive's bytes, in no file system",
+            _ => "present",
+        },
+    }
+}
+
 /// What brought a file in, what took it out, where else it is, and how to get it back.
 fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
@@ -317,7 +322,7 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
 }
 
 /// `COPY file:af3c6b76dc19… in /app`: the classic builder's digests, cut to what a person can compare.
-fn short_digests(instruction: &str) -> String {
+pub(super) fn short_digests(instruction: &str) -> String {
     let short = |word: &str| match word.split_once(':') {
         Some((kind @ ("file" | "dir" | "multi"), digest)) if digest.len() == 64 && digest.is_ascii() => {
             format!("{kind}:{}…", &digest[..12])
@@ -327,7 +332,7 @@ fn short_digests(instruction: &str) -> String {
     instruction.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
-fn location(finding: &FindingEntry) -> String {
+pub(super) fn location(finding: &FindingEntry) -> String {
     let at = &finding.location;
     match (&at.path, &at.pointer) {
         (Some(path), _) => {
@@ -348,7 +353,7 @@ fn location(finding: &FindingEntry) -> String {
     }
 }
 
-fn came_from(finding: &FindingEntry) -> String {
+pub(super) fn came_from(finding: &FindingEntry) -> String {
     match (&finding.instruction, &finding.instructions[..]) {
         (Some(instruction), _) => instruction.clone(),
         (None, []) => "unknown instruction".to_owned(),
@@ -357,7 +362,7 @@ fn came_from(finding: &FindingEntry) -> String {
     }
 }
 
-fn plural(count: usize, noun: &str) -> String {
+pub(super) fn plural(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

@@ -1,6 +1,8 @@
 //! Reports: one [`Report`], built once, redacted once, and written in one of several formats.
 
 mod build;
+pub mod fix;
+pub mod html;
 pub mod human;
 pub mod json;
 mod redact;
@@ -324,6 +326,8 @@ pub enum Format {
     Human,
     /// For programs.
     Json,
+    /// For people, as one page for a browser.
+    Html,
 }
 
 /// How a report for people looks.
@@ -340,5 +344,6 @@ pub fn write(format: Format, style: Style, report: &Report, out: &mut dyn io::Wr
     match format {
         Format::Human => human::write(report, style, out),
         Format::Json => json::write(report, out),
+        Format::Html => html::write(report, out),
     }
 }
