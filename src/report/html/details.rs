@@ -12,7 +12,7 @@ const MOST_PLACES: usize = 500;
 /// Places of one secret that are told in full.
 const MOST_OF_ONE: usize = 25;
 /// What all of them may take, in bytes.
-const MOST_BYTES: usize = 480_000;
+const MOST_BYTES: usize = 400_000;
 /// With more secrets, those that are not the worst are folded.
 const MOST_OPEN: usize = 6;
 
@@ -54,16 +54,16 @@ pub fn section(report: &Report) -> (String, Told) {
             break;
         }
         let places = group.iter().map(|finding| (numbers.get(&std::ptr::from_ref(*finding)).copied().unwrap_or_default(), *finding));
-        let shown: Vec<_> = places.take(MOST_OF_ONE.min(MOST_PLACES - what.places.len())).collect();
-        what.places.extend(shown.iter().map(|(at, _)| *at));
-        what.groups.extend(shown.iter().map(|(_, finding)| finding.secret.group));
-        out.push_str(&secret(report, &shown, group.len(), number < MOST_OPEN));
+        let places: Vec<_> = places.take(MOST_OF_ONE.min(MOST_PLACES - what.places.len())).collect();
+        let room = MOST_BYTES - out.len();
+        what.groups.extend(places.iter().map(|(_, finding)| finding.secret.group));
+        out.push_str(&secret(report, &places, (group.len(), room, number < MOST_OPEN), &mut what));
     }
     out.push_str(&left_out(groups.len() - what.groups.len(), "secrets are"));
     (out + "</section>\n", what)
 }
 
-fn secret(report: &Report, places: &[(usize, &FindingEntry)], all: usize, open: bool) -> String {
+fn secret(report: &Report, places: &[(usize, &FindingEntry)], (all, room, open): (usize, usize, bool), what: &mut Told) -> String {
     let Some((_, worst)) = places.first() else { return String::new() };
     let value = match &worst.secret.value {
         Some(value) => esc_short(value, 400),
@@ -91,8 +91,13 @@ fn secret(report: &Report, places: &[(usize, &FindingEntry)], all: usize, open: 
         plural(all, "place"),
         worst.secret.group,
     );
-    let mut last: Option<(usize, Fix)> = None;
+    let (mut last, mut told): (Option<(usize, Fix)>, usize) = (None, 0);
     for (at, finding) in places {
+        if told > 0 && out.len() > room {
+            break;
+        }
+        told += 1;
+        what.places.insert(*at);
         out.push_str(&place(report, *at, finding));
         let fix = fix(finding);
         out.push_str(&fix_html(&fix, last.as_ref().filter(|(_, before)| before.blocks == fix.blocks).map(|(at, _)| *at)));
@@ -104,7 +109,7 @@ fn secret(report: &Report, places: &[(usize, &FindingEntry)], all: usize, open: 
     if let Some((_, fix)) = &last {
         out.push_str(&format!("<p class=\"rotate\"><b>Rotate it.</b> {}</p>\n", esc_short(&fix.rotate, 600)));
     }
-    out.push_str(&left_out(all - places.len(), "places of this secret are"));
+    out.push_str(&left_out(all - told, "places of this secret are"));
     out + "</div></details>\n"
 }
 

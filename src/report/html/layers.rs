@@ -4,8 +4,8 @@ use super::parts::{esc_short, image_name, left_out, table};
 use crate::report::human::{bytes, short_digests};
 use crate::report::{ImageEntry, LayerEntry, Report};
 
-/// Layers that are listed.
-const MOST_LAYERS: usize = 256;
+/// Layers that are listed, of all images together.
+const MOST_LAYERS: usize = 300;
 /// Images whose layers are listed.
 const MOST_IMAGES: usize = 12;
 /// A narrower part of the strip has no number, in percent.
@@ -14,11 +14,12 @@ const LEAST_NUMBERED: f64 = 5.0;
 /// The section.
 pub fn section(report: &Report) -> String {
     let mut out = String::from("<section id=\"layers\" aria-labelledby=\"h-layers\"><h2 id=\"h-layers\">Layers</h2>\n");
+    let mut room = MOST_LAYERS;
     for (index, image) in report.images.iter().enumerate().take(MOST_IMAGES) {
         out.push_str(&format!("<h3>{}</h3>\n", esc_short(image_name(image), 120)));
         match image.layers.is_empty() {
             true => out.push_str("<p>It has no layers.</p>\n"),
-            false => out.push_str(&(strip(index, image) + &list(image))),
+            false => out.push_str(&(strip(index, image) + &list(image, &mut room))),
         }
     }
     out.push_str(&left_out(report.images.len().saturating_sub(MOST_IMAGES), "images are"));
@@ -64,7 +65,7 @@ fn strip(index: usize, image: &ImageEntry) -> String {
     )
 }
 
-fn list(image: &ImageEntry) -> String {
+fn list(image: &ImageEntry, room: &mut usize) -> String {
     let changes = image.layers.iter().any(|layer| layer.changes.is_some());
     let mut heads = vec!["Layer", "Instruction", "Size"];
     if changes {
@@ -105,9 +106,10 @@ fn list(image: &ImageEntry) -> String {
         }
         cells
     };
-    let rows: Vec<Vec<String>> = image.layers.iter().take(MOST_LAYERS).map(row).collect();
+    let rows: Vec<Vec<String>> = image.layers.iter().take(*room).map(row).collect();
+    *room -= rows.len();
     let caption = format!("Layers of {}, base first", esc_short(image_name(image), 120));
-    let more = left_out(image.layers.len().saturating_sub(MOST_LAYERS), "layers are");
+    let more = left_out(image.layers.len() - rows.len(), "layers are");
     format!(
         "<details{}><summary>All {} layers with their instructions</summary>\n{}{more}</details>\n",
         if image.layers.len() <= 12 { " open" } else { "" },

@@ -8,12 +8,20 @@ use crate::report::{FindingEntry, ImageEntry, Report};
 
 /// Strips that one picture has.
 const MOST_STRIPS: usize = 60;
-/// Rows that all tables have together.
-const MOST_ROWS: usize = 400;
+/// Strips that all pictures have together.
+const MOST_STRIPS_OF_ALL: usize = 150;
+/// What all tables may take together, in bytes.
+const MOST_BYTES: usize = 200_000;
 /// Pictures that a page has.
 const MOST_IMAGES: usize = 12;
 /// With more columns, heads are written upwards.
-const WIDE: usize = 8;
+const WIDE: usize = 14;
+
+/// What is left of it for the pictures and tables to come.
+struct Room {
+    strips: usize,
+    bytes: usize,
+}
 
 /// The section.
 pub fn section(report: &Report, told: &Told) -> String {
@@ -25,11 +33,11 @@ pub fn section(report: &Report, told: &Told) -> String {
     if from_pipe(report) {
         out.push_str("<p class=\"note\">The image came through a pipe: save it as <code>image.tar</code> first, which is what the commands read.</p>");
     }
-    let mut room = MOST_ROWS;
+    let mut room = Room { strips: MOST_STRIPS_OF_ALL, bytes: MOST_BYTES };
     for (index, image) in report.images.iter().enumerate().take(MOST_IMAGES) {
         let findings = of_image(report, Some(index));
         if !findings.is_empty() {
-            out.push_str(&picture(report, told, index, image, &findings));
+            out.push_str(&picture(report, told, (index, image), &findings, &mut room));
             out.push_str(&as_table(report, told, index, &findings, &mut room));
         }
     }
@@ -47,11 +55,19 @@ fn of_image(report: &Report, image: Option<usize>) -> Vec<(usize, &FindingEntry)
     report.findings.iter().enumerate().filter(|(_, finding)| finding.image == image).collect()
 }
 
-fn picture(report: &Report, told: &Told, index: usize, image: &ImageEntry, findings: &[(usize, &FindingEntry)]) -> String {
+fn picture(
+    report: &Report,
+    told: &Told,
+    (index, image): (usize, &ImageEntry),
+    findings: &[(usize, &FindingEntry)],
+    room: &mut Room,
+) -> String {
     let shown: Vec<&FindingEntry> = findings.iter().map(|(_, finding)| *finding).collect();
     let columns = Columns::of(image, &shown);
     let mut rows = String::new();
-    for (at, finding) in findings.iter().take(MOST_STRIPS) {
+    let count = findings.len().min(MOST_STRIPS).min(room.strips);
+    room.strips -= count;
+    for (at, finding) in findings.iter().take(count) {
         let life = columns.life(image, finding);
         let strip = columns.draw(index, &format!("l{at}"), &esc_short(&in_words(finding), 400), life, &finding.rewritten_in);
         rows.push_str(&format!(
@@ -71,7 +87,7 @@ fn picture(report: &Report, told: &Told, index: usize, image: &ImageEntry, findi
         "<h3>{name}</h3>\n{}{}{}",
         columns.grid(index, image),
         scroll(&format!("Life lines of {}", crate::text::shorten(image_name(image), 120)), &content),
-        left_out(findings.len().saturating_sub(MOST_STRIPS), "life lines are"),
+        left_out(findings.len() - count, "life lines are"),
     )
 }
 
@@ -87,7 +103,11 @@ fn tone(end: End) -> &'static str {
 fn heads(columns: &Columns, image: &ImageEntry) -> String {
     let count = columns.count();
     let wide = count <= WIDE;
-    let most = if count <= 4 { 44 } else { 26 };
+    let most = match count {
+        ..=4 => 44,
+        ..=9 => 30,
+        _ => 20,
+    };
     let mut out = String::new();
     for column in 0..count {
         let layer = image.layers.get(column);
@@ -99,19 +119,19 @@ fn heads(columns: &Columns, image: &ImageEntry) -> String {
             Some(_) if wide => format!("<li><b>{column}</b> <span>{text}</span></li>"),
             None if wide => "<li><b>config</b> <span>metadata</span></li>".to_owned(),
             Some(_) => format!(
-                "<svg x=\"{0:.2}%\" y=\"132\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\">{text}</text></svg>\
-                 <text class=\"t-index\" x=\"{0:.2}%\" y=\"148\">{column}</text>",
+                "<svg x=\"{0:.2}%\" y=\"152\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\">{text}</text></svg>\
+                 <text class=\"t-index\" x=\"{0:.2}%\" y=\"168\">{column}</text>",
                 columns.middle(column)
             ),
             None => format!(
-                "<svg x=\"{:.2}%\" y=\"132\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\">config</text></svg>",
+                "<svg x=\"{:.2}%\" y=\"152\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\">config</text></svg>",
                 columns.middle(column)
             ),
         });
     }
     match wide {
         true => format!("<ol class=\"heads c{count}\" aria-hidden=\"true\">{out}</ol>"),
-        false => format!("<svg class=\"heads\" width=\"100%\" height=\"152\" aria-hidden=\"true\">{out}</svg>"),
+        false => format!("<svg class=\"heads\" width=\"100%\" height=\"174\" aria-hidden=\"true\">{out}</svg>"),
     }
 }
 
@@ -136,9 +156,7 @@ pub fn in_words(finding: &FindingEntry) -> String {
     }
 }
 
-fn as_table(report: &Report, told: &Told, index: usize, findings: &[(usize, &FindingEntry)], room: &mut usize) -> String {
-    let shown = findings.len().min(*room);
-    *room -= shown;
+fn as_table(report: &Report, told: &Told, index: usize, findings: &[(usize, &FindingEntry)], room: &mut Room) -> String {
     let row = |(at, finding): &(usize, &FindingEntry)| {
         let place = &finding.location;
         let born = match place.layer {
@@ -161,13 +179,19 @@ fn as_table(report: &Report, told: &Told, index: usize, findings: &[(usize, &Fin
             recover_html(report, finding),
         ]
     };
-    let rows: Vec<Vec<String>> = findings.iter().take(shown).map(row).collect();
+    let fits = |row: &Vec<String>| {
+        let size = 200 + row.iter().map(String::len).sum::<usize>();
+        let fits = size <= room.bytes;
+        room.bytes = if fits { room.bytes - size } else { 0 };
+        fits
+    };
+    let rows: Vec<Vec<String>> = findings.iter().map(row).take_while(fits).collect();
     let name = report.images.get(index).map_or_else(|| "no image".to_owned(), |image| esc_short(image_name(image), 120));
     let heads = ["Secret", "Place", "Born in", "Visible until", "Hidden by, and how", "Command"];
     format!(
         "<details class=\"as-table\"><summary>The same as a table</summary>\n{}{}</details>\n",
         table("lives", &format!("Life lines of {name}"), &heads, &rows),
-        left_out(findings.len() - shown, "places are")
+        left_out(findings.len() - rows.len(), "places are")
     )
 }
 

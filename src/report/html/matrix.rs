@@ -6,7 +6,7 @@ use crate::report::human::groups;
 use crate::report::{FindingEntry, Report};
 
 /// Secrets that are listed.
-const MOST_SECRETS: usize = 150;
+const MOST_SECRETS: usize = 100;
 /// Images that are listed.
 const MOST_IMAGES: usize = 16;
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 pub const STYLE: &str = include_str!("style.css");
 
 /// Problems, and notes, that are listed.
-const MOST_PROBLEMS: usize = 200;
+const MOST_PROBLEMS: usize = 100;
 /// Images that the head lists.
 const MOST_IMAGES: usize = 24;
 
@@ -163,7 +163,7 @@ fn problem(report: &Report, entry: &ProblemEntry) -> Vec<String> {
     place.extend(entry.image.filter(|_| report.images.len() > 1).map(|image| format!("image [{image}]")));
     place.extend(entry.layer.map(|layer| format!("layer {layer}")));
     place.extend(entry.path.as_ref().map(|path| esc_short(path, 200)));
-    vec![format!("<code>{}</code>", esc_short(&entry.code, 60)), place.join(", "), esc_short(&entry.message, 600)]
+    vec![format!("<code>{}</code>", esc_short(&entry.code, 60)), place.join(", "), esc_short(&entry.message, 400)]
 }
 
 fn coverage(report: &Report) -> String {

@@ -7,8 +7,9 @@ use crate::report::{Report, TreeEntry};
 
 /// Size of the picture.
 const WHOLE: Rect = Rect { x: 0.0, y: 0.0, w: 1100.0, h: 520.0 };
-/// Cells of one picture.
+/// Cells of one picture, and of all together.
 const MOST_CELLS: usize = 500;
+const MOST_CELLS_OF_ALL: usize = 900;
 /// A cell with less area is not drawn.
 const LEAST_AREA: f64 = 30.0;
 /// Rows of one table.
@@ -26,9 +27,10 @@ pub fn section(report: &Report) -> String {
     }
     let mut out = String::from("<section id=\"tree\" aria-labelledby=\"h-tree\"><h2 id=\"h-tree\">What is below the surface</h2>\n");
     out.push_str("<p>Areas are as large as the content of the files. What is hatched is in the layers and does not show in the final image.</p>\n");
+    let mut room = MOST_CELLS_OF_ALL;
     for (at, image, tree) in trees.iter().take(MOST_IMAGES) {
         let name = esc_short(image_name(image), 120);
-        out.push_str(&format!("<h3>{name}</h3>\n{}{}", picture(*at, image_name(image), tree), largest(&name, tree)));
+        out.push_str(&format!("<h3>{name}</h3>\n{}{}", picture(*at, image_name(image), tree, &mut room), largest(&name, tree)));
     }
     out.push_str(&left_out(trees.len().saturating_sub(MOST_IMAGES), "images are"));
     out + "</section>\n"
@@ -41,13 +43,16 @@ fn size(tree: &TreeEntry) -> u64 {
 /// A picture on its way.
 struct Picture {
     shapes: String,
+    /// How many more may be drawn.
     cells: usize,
     left_out: usize,
 }
 
-fn picture(index: usize, name: &str, tree: &TreeEntry) -> String {
-    let mut picture = Picture { shapes: String::new(), cells: 0, left_out: 0 };
+fn picture(index: usize, name: &str, tree: &TreeEntry, room: &mut usize) -> String {
+    let mut picture = Picture { shapes: String::new(), cells: MOST_CELLS.min(*room), left_out: 0 };
+    *room -= picture.cells;
     picture.draw(tree, "", WHOLE, 0, 0);
+    *room += picture.cells;
     let title = format!("{} show, {} are hidden", bytes(tree.visible), bytes(tree.hidden));
     let svg = format!(
         "<svg class=\"tree\" viewBox=\"0 0 1100 520\" role=\"img\" aria-labelledby=\"t{index}\"><title id=\"t{index}\">{title}</title>{}</svg>",
@@ -55,7 +60,7 @@ fn picture(index: usize, name: &str, tree: &TreeEntry) -> String {
     );
     let more = match picture.left_out {
         0 => String::new(),
-        count => format!(" {count} parts are too small to be drawn."),
+        count => format!(" {count} parts are too small, or too many, to be drawn."),
     };
     format!(
         "<figure>{}<figcaption>{title}.{more} The table below tells the largest directories.</figcaption></figure>\n",
@@ -65,15 +70,15 @@ fn picture(index: usize, name: &str, tree: &TreeEntry) -> String {
 
 impl Picture {
     fn draw(&mut self, tree: &TreeEntry, above: &str, rect: Rect, depth: usize, hue: usize) {
-        if rect.w * rect.h < LEAST_AREA || rect.w < 3.0 || rect.h < 3.0 || self.cells >= MOST_CELLS {
+        if rect.w * rect.h < LEAST_AREA || rect.w < 3.0 || rect.h < 3.0 || self.cells == 0 {
             self.left_out += 1;
             return;
         }
-        self.cells += 1;
+        self.cells -= 1;
         let path = if depth == 0 { "/".to_owned() } else { format!("{above}/{}", tree.name) };
         let whole = size(tree).max(1) as f64;
         let branch = !tree.children.is_empty() && depth < DEEPEST && rect.w > 44.0 && rect.h > 40.0;
-        let title = format!("{}: {} show, {} hidden", esc_short(&path, 200), bytes(tree.visible), bytes(tree.hidden));
+        let title = format!("{}: {} show, {} hidden", esc_short(&path, 120), bytes(tree.visible), bytes(tree.hidden));
         self.shapes.push_str(&format!("<g><title>{title}</title>{}", shape(rect, &format!("p{}", hue % 6))));
         let hidden = rect.h * tree.hidden as f64 / whole;
         if !branch && hidden > 0.5 {
