@@ -8,12 +8,14 @@ use pentimento::archive::Archive;
 use pentimento::census::Census;
 use pentimento::detect::Detector;
 use pentimento::image::platform::Platform;
-use pentimento::image::{Image, Kind, Selection};
+use pentimento::layer_scan::LayerScan;
+use pentimento::limits::Effort;
+use pentimento::image::{Image, Selection};
 use pentimento::report::{self, Redactor, Report, Scanned, View};
 use pentimento::scan::{Progress, Work};
 use pentimento::source::Source;
 use pentimento::text::sanitise;
-use pentimento::{finding, image, scan};
+use pentimento::{finding, image, posture, scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, IsTerminal};
@@ -67,6 +69,10 @@ impl ReadArgs {
         let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
         let stopped = archive.omissions.interrupted;
         let findings = finding::assemble(&archive, &mut images, detector, &limits, &progress);
+        let entries = (0..archive.blobs.len()).filter_map(|blob| archive.layer(blob)).map(LayerScan::len).sum();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs());
+        let posture = posture::notes(&archive, &images.images, now, &mut Effort::regardless(&limits, entries));
+        images.images.iter_mut().zip(posture).for_each(|(image, notes)| image.problems.extend(notes));
         let scanned = Scanned { target: target.to_owned(), archive, images, findings };
         if scanned.images.images.is_empty() && !stopped && (!layers || self.platform.is_some()) {
             let why = self.nothing_readable(&scanned.archive, &scanned.images);
@@ -214,11 +220,6 @@ impl Reading {
         }
         eprintln!("pentimento: NOT everything could be read: `pentimento inspect` tells all");
         3
-    }
-
-    /// True for what is no image, but a tar that lists none.
-    pub fn is_file_system(&self, image: usize) -> bool {
-        self.entry(image).kind == Kind::FileSystem
     }
 }
 

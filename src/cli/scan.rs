@@ -35,6 +35,9 @@ pub struct Args {
     /// Which findings fail the scan: any, those visible in the final image, those that are not, or none
     #[arg(long, value_enum, default_value = "any", value_name = "WHICH")]
     fail_on: FailOnArg,
+    /// Fail also on notes: on any, or on those with these codes (`--fail-on-notes=runs-as-root,setuid-added`)
+    #[arg(long, value_name = "CODES", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    fail_on_notes: Option<Vec<String>>,
     /// Exit code when something was found (not 2 or 3, which have a meaning of their own)
     #[arg(long, default_value_t = 1, value_name = "N")]
     exit_code: u8,
@@ -58,6 +61,7 @@ pub struct Args {
 pub enum FormatArg {
     Human,
     Json,
+    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -129,13 +133,15 @@ pub fn run(args: &Args) -> Result<u8> {
             FailOnArg::Hidden => FailOn::Hidden,
             FailOnArg::None => FailOn::None,
         },
-        census: false,
+        census: args.format == FormatArg::Html,
+        fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
     let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
     let format = match args.format {
         FormatArg::Human => Format::Human,
         FormatArg::Json => Format::Json,
+        FormatArg::Html => Format::Html,
     };
     match &args.output {
         Some(path) => {

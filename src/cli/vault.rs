@@ -82,11 +82,6 @@ impl Vault {
         }
     }
 
-    /// Removes a file that could not be written to its end.
-    pub fn remove(&self, name: &str) {
-        let _ = fs::remove_file(self.root.join(name));
-    }
-
     /// Where it is.
     pub fn root(&self) -> &Path {
         &self.root

@@ -99,6 +99,8 @@ pub struct View<'a> {
     pub census: bool,
     /// What came with this image is left out.
     pub base: Option<&'a Base>,
+    /// Notes with these codes fail, too; any, where there are none.
+    pub fail_on_notes: Option<&'a [String]>,
 }
 
 /// The report on `targets`, and the verdict. `failed` are targets that could not be read at all, and why.
@@ -172,6 +174,8 @@ pub fn build(
     report.suppressed.extend(counts.map(|(reason, count)| SuppressedEntry { reason: reason.to_owned(), count }));
     let told = all().filter(|(target, finding)| shown(*target, finding)).map(|(_, finding)| finding);
     let verdict = Verdict::of(told, by_comment + inherited, report.complete, view.fail_on);
+    let noted = view.fail_on_notes.is_some_and(|codes| report.notes.iter().any(|note| codes.is_empty() || codes.contains(&note.code)));
+    let verdict = if noted { Verdict::Found } else { verdict };
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
         report = redact(report, targets.iter().flat_map(|target| target.secrets(view.min_confidence)))?;

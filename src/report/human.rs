@@ -27,7 +27,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
 }
 
 /// Findings by secret, in the order of their worst.
-fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
+pub(super) fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
     let mut order: Vec<Vec<&FindingEntry>> = Vec::new();
     let mut at = std::collections::HashMap::new();
     for finding in &report.findings {
@@ -270,6 +270,7 @@ impl Page<'_> {
     }
 }
 
+
 /// What brought a file in, what took it out, where else it is, and how to get it back.
 fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
@@ -338,7 +339,7 @@ pub fn location(finding: &FindingEntry) -> String {
     }
 }
 
-fn came_from(finding: &FindingEntry) -> String {
+pub(super) fn came_from(finding: &FindingEntry) -> String {
     match (&finding.instruction, &finding.instructions[..]) {
         (Some(instruction), _) => instruction.clone(),
         (None, []) => "unknown instruction".to_owned(),

@@ -2,6 +2,8 @@
 
 mod build;
 pub mod fate;
+pub mod fix;
+pub mod html;
 pub mod human;
 pub mod json;
 mod redact;
@@ -328,6 +330,8 @@ pub enum Format {
     Human,
     /// For programs.
     Json,
+    /// For people, as one page for a browser.
+    Html,
 }
 
 /// How a report for people looks.
@@ -344,5 +348,6 @@ pub fn write(format: Format, style: Style, report: &Report, out: &mut dyn io::Wr
     match format {
         Format::Human => human::write(report, style, out),
         Format::Json => json::write(report, out),
+        Format::Html => html::write(report, out),
     }
 }
