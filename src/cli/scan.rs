@@ -19,7 +19,7 @@ pub struct Args {
     targets: Vec<String>,
     /// How the report is written
     #[arg(long, value_enum, default_value = "human")]
-    format: FormatArg,
+    format: ReportArg,
     /// Write the report to FILE, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -57,11 +57,19 @@ pub struct Args {
     read: ReadArgs,
 }
 
+/// How a report is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportArg {
+    Human,
+    Json,
+    Html,
+}
+
+/// How any other answer is written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FormatArg {
     Human,
     Json,
-    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -133,15 +141,15 @@ pub fn run(args: &Args) -> Result<u8> {
             FailOnArg::Hidden => FailOn::Hidden,
             FailOnArg::None => FailOn::None,
         },
-        census: args.format == FormatArg::Html,
+        census: args.format == ReportArg::Html,
         fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
     let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
     let format = match args.format {
-        FormatArg::Human => Format::Human,
-        FormatArg::Json => Format::Json,
-        FormatArg::Html => Format::Html,
+        ReportArg::Human => Format::Human,
+        ReportArg::Json => Format::Json,
+        ReportArg::Html => Format::Html,
     };
     match &args.output {
         Some(path) => {

@@ -344,10 +344,11 @@ pub fn fates(report: &Value) -> Vec<(String, u64, String, Option<u64>)> {
     fates
 }
 
-/// The codes of the problems and notes in a JSON report, each once, in order.
+/// The codes of the problems and notes in a JSON report, each once, in order; of its hygiene nothing.
 pub fn codes(report: &Value) -> Vec<&str> {
     let list = |key: &str| report[key].as_array().into_iter().flatten().filter_map(|p| p["code"].as_str()).collect::<Vec<_>>();
     let mut codes = [list("problems"), list("notes")].concat();
+    codes.retain(|code| !pentimento::error::Code::parse(code).is_some_and(|code| code.is_posture()));
     codes.sort();
     codes.dedup();
     codes

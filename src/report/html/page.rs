@@ -1,6 +1,6 @@
 //! The frame of the page: head, what was found, images, problems, coverage.
 
-use super::parts::{esc, esc_short, image_name, left_out, table};
+use super::parts::{esc_short, image_name, left_out, table};
 use super::{details, layers, life, matrix, strip, treemap};
 use crate::report::human::{bytes, groups, plural};
 use crate::report::{ImageEntry, ProblemEntry, Report};
