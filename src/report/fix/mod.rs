@@ -260,13 +260,14 @@ fn cloned(command: String) -> Vec<Block> {
 /// A file that is there only while one step runs.
 fn mounted(path: &str, id: &str, say: &str) -> Vec<Block> {
     let target = path_in_mount(path).map_or_else(|| format!("/run/secrets/{id}"), |path| path.to_owned());
+    let outside = path_in_mount(&target).map_or(id, files::base);
     vec![
         block(
             DOCKERFILE,
             say,
             format!("# syntax=docker/dockerfile:1\nRUN --mount=type=secret,id={id},target={target} …   # the command that reads it"),
         ),
-        block(SHELL, "Build, with the file outside the build context:", format!("docker build --secret id={id},src=../{id} .")),
+        block(SHELL, "Build, with the file outside the build context:", format!("docker build --secret id={id},src=../{outside} .")),
     ]
 }
 

@@ -78,7 +78,7 @@ mod tests {
     /// Every tag of a page must be one that we write, with attributes that we write, all quoted.
     fn check_markup(page: &str) {
         const TAGS: &str = " doctype html head meta title style body a p b ul ol li h1 h2 h3 h4 h5 div section article header footer nav main span \
-            code pre dl dt dd table caption thead tbody tr th td details summary figure figcaption small br strong svg g rect circle path text use \
+            code pre dl dt dd table caption thead tbody tr th td details summary figure figcaption small br strong svg g rect circle path text tspan use \
             symbol defs pattern ";
         const ATTRIBUTES: &str = " html lang charset http-equiv content name class href id tabindex role scope data-h open width height viewBox x y r d \
             overflow transform patternUnits patternTransform aria-label aria-labelledby aria-hidden ";
