@@ -168,7 +168,10 @@ fn as_table(report: &Report, told: &Told, index: usize, findings: &[(usize, &Fin
         let place = &finding.location;
         let born = match place.layer {
             Some(layer) => format!("<b>layer {layer}</b> <code>{}</code>", esc_short(&short_digests(&came_from(finding)), 160)),
-            None => finding.instruction.as_deref().map_or_else(|| "metadata".to_owned(), |text| format!("<code>{}</code>", esc_short(text, 160))),
+            None => finding
+                .instruction
+                .as_deref()
+                .map_or_else(|| "metadata".to_owned(), |text| format!("<code>{}</code>", esc_short(text, 160))),
         };
         let until = match (finding.fate.state.as_str(), finding.fate.by_layer) {
             ("present", _) => "the end".to_owned(),
