@@ -29,7 +29,7 @@ pub struct Args {
     targets: Vec<String>,
     /// How the report is written
     #[arg(long, value_enum, default_value = "human")]
-    format: FormatArg,
+    format: ReportArg,
     /// Write the report to FILE, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -81,6 +81,13 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FormatArg {
+    Human,
+    Json,
+}
+
+/// The formats of reports; other commands have no page.
+#[derive(Clone, Copy, ValueEnum)]
+enum ReportArg {
     Human,
     Json,
     Html,
@@ -155,9 +162,9 @@ pub fn run(args: &Args) -> Result<u8> {
     };
     let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
     let format = match args.format {
-        FormatArg::Human => Format::Human,
-        FormatArg::Json => Format::Json,
-        FormatArg::Html => Format::Html,
+        ReportArg::Human => Format::Human,
+        ReportArg::Json => Format::Json,
+        ReportArg::Html => Format::Html,
     };
     match &args.output {
         Some(path) => {
