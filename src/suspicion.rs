@@ -149,7 +149,7 @@ impl Hidden<'_> {
             (!named && WORDS.iter().any(|word| name.contains(word)), 15, "a name that speaks of secrets"),
             (self.fate == Fate::Hidden, 40, "never part of the file system"),
             (self.fate == Fate::Superseded, 25, "superseded within its own layer"),
-            (self.by_name(name), 25, "deleted by its name"),
+            (self.by_name(name), 25, "named by the instruction that hid it"),
             (matches!(self.fate, Fate::Deleted { how: How::Whiteout, .. }), 5, "deleted for itself"),
             (matches!(self.fate, Fate::Replaced { .. }), 5, "replaced by something of another type"),
             (self.copied, -30, "the same content shows elsewhere"),

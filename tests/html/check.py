@@ -53,17 +53,22 @@ const ground = (el) => {
   const canvas = matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18, 1] : [255, 255, 255, 1];
   return stack.reverse().reduce((below, top) => over(top, below), canvas);
 };
+const pictures = new Map();
+const shapesOf = (svg) => {
+  if (!pictures.has(svg)) {
+    const all = [...svg.querySelectorAll('rect,circle,path,text')].filter(e => !e.closest('pattern,symbol,defs'));
+    pictures.set(svg, all.map(e => [e, e.getBoundingClientRect(), e.tagName === 'text' ? 'none' : getComputedStyle(e).fill]));
+  }
+  return pictures.get(svg);
+};
 const svgGround = (text, svg, rect) => {
   const x = (rect.left + rect.right) / 2, y = (rect.top + rect.bottom) / 2;
   let below = ground(svg), hatched = false;
-  for (const shape of svg.querySelectorAll('rect,circle,path,text')) {
+  for (const [shape, r, fill] of shapesOf(svg)) {
     if (shape === text) break;
-    if (shape.tagName === 'text' || shape.closest('pattern,symbol,defs')) continue;
-    const r = shape.getBoundingClientRect();
-    if (r.left > x || r.right < x || r.top > y || r.bottom < y) continue;
-    const style = getComputedStyle(shape);
-    if (style.fill.startsWith('url')) hatched = true;
-    else if (style.fill !== 'none') { below = over(parse(style.fill), below); hatched = false; }
+    if (fill === 'none' || r.left > x || r.right < x || r.top > y || r.bottom < y) continue;
+    hatched = fill.startsWith('url');
+    if (!hatched) below = over(parse(fill), below);
   }
   return [below, hatched];
 };
@@ -89,13 +94,16 @@ for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const [ground, hatched] = svgGround(el, outer, r);
     if (hatched) say(`${name} stands on hatching`);
     [fore, below] = [parse(style.fill), ground];
-    if (r.left < box.left - 2 || r.right > box.right + 2 || r.top < box.top - 2 || r.bottom > box.bottom + 2)
-      say(`${name} leaves its picture`);
-    if (!inSvg.has(outer)) inSvg.set(outer, []);
-    for (const [other, label] of inSvg.get(outer))
-      if (r.left < other.right - 1 && other.left < r.right - 1 && r.top < other.bottom - 3 && other.top < r.bottom - 3)
-        say(`${name} overlaps ${label}`);
-    inSvg.get(outer).push([r, name]);
+    // A tspan is a part of a text that is looked at as a whole.
+    if (el.tagName === 'text') {
+      if (r.left < box.left - 2 || r.right > box.right + 2 || r.top < box.top - 2 || r.bottom > box.bottom + 2)
+        say(`${name} leaves its picture`);
+      if (!inSvg.has(outer)) inSvg.set(outer, []);
+      for (const [other, label] of inSvg.get(outer))
+        if (r.left < other.right - 1 && other.left < r.right - 1 && r.top < other.bottom - 3 && other.top < r.bottom - 3)
+          say(`${name} overlaps ${label}`);
+      inSvg.get(outer).push([r, name]);
+    }
   } else {
     [fore, below] = [parse(style.color), ground(el)];
     // A header that is only for screen readers is clipped on purpose.
@@ -164,6 +172,7 @@ class Browser:
         for _ in range(100):
             try:
                 self.session = "/session/" + self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+                self.call("POST", self.session + "/timeouts", {"script": 290_000})
                 return
             except urllib.error.URLError:
                 time.sleep(0.1)
@@ -267,8 +276,10 @@ def check(browser, path, shots):
             wrong += closed["wrong"] + [text for text in opened["wrong"] if text not in closed["wrong"]]
             wrong += [f"console: {e['level']} {e['message']}" for e in browser.log("browser")]
             print(f"{path.name} {width} {theme}: {opened['count']} texts, least contrast {opened['least']}{keys}, {len(wrong)} failures")
-            for text in wrong:
+            for text in wrong[:12]:
                 print("   ", text)
+            if len(wrong) > 12:
+                print(f"    and {len(wrong) - 12} more")
             failures += len(wrong)
     emulate(browser, 1280, "light", "print")
     browser.post("/url", {"url": url})

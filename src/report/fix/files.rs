@@ -32,8 +32,7 @@ const KNOWN: &[Known] = &[
 const DIRECTORIES: [&str; 9] = [".git", ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".terraform", ".svn"];
 
 /// Endings of files that are nothing but a credential.
-const ENDINGS: [&str; 12] =
-    [".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".ppk", ".kdbx", ".tfvars", ".tfstate", ".ovpn", ".asc"];
+const ENDINGS: [&str; 12] = [".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".ppk", ".kdbx", ".tfvars", ".tfstate", ".ovpn", ".asc"];
 
 /// Parts of the names of such files.
 const PARTS: [&str; 7] = ["credential", "secret", "id_rsa", "id_ed25519", "id_ecdsa", "service-account", "deploy_key"];
@@ -55,11 +54,7 @@ impl Known {
         let id = id(base(self.0));
         let Known(_, target, outside, command) = self;
         vec![
-            block(
-                DOCKERFILE,
-                say,
-                format!("# syntax=docker/dockerfile:1\nRUN --mount=type=secret,id={id},target={target} {command}"),
-            ),
+            block(DOCKERFILE, say, format!("# syntax=docker/dockerfile:1\nRUN --mount=type=secret,id={id},target={target} {command}")),
             block(SHELL, "Build:", format!("docker build --secret id={id},src={outside} .")),
         ]
     }
@@ -126,7 +121,11 @@ pub fn copied(finding: &FindingEntry, path: &str) -> Vec<Block> {
         )),
     }
     if finding.fate.state == "present" {
-        blocks.push(block(SHELL, "If the program needs it when it runs, give it to the container:", "docker run --mount type=bind,src=…,dst=…,readonly …"));
+        blocks.push(block(
+            SHELL,
+            "If the program needs it when it runs, give it to the container:",
+            "docker run --mount type=bind,src=…,dst=…,readonly …",
+        ));
     } else {
         blocks.push(stages());
     }
@@ -154,11 +153,7 @@ fn belongs(path: &str) -> Vec<Block> {
             ),
             "",
         ),
-        block(
-            SHELL,
-            "Give it to the container:",
-            "docker run --mount type=bind,src=/etc/app/secret,dst=/run/secrets/secret,readonly …",
-        ),
+        block(SHELL, "Give it to the container:", "docker run --mount type=bind,src=/etc/app/secret,dst=/run/secrets/secret,readonly …"),
     ]
 }
 

@@ -250,7 +250,7 @@ fn cloned(command: String) -> Vec<Block> {
     vec![
         block(
             DOCKERFILE,
-            "Clone with the key of your ssh agent, which stays outside. (A clone keeps its URL in `.git/config`, also in a layer.)",
+            "Clone with the key of your ssh agent, which stays outside. (A clone keeps its URL, with the password, in `.git/config`.)",
             format!("# syntax=docker/dockerfile:1\nRUN --mount=type=ssh {command}"),
         ),
         block(SHELL, "Build, with the agent running:", "docker build --ssh default ."),
@@ -260,13 +260,14 @@ fn cloned(command: String) -> Vec<Block> {
 /// A file that is there only while one step runs.
 fn mounted(path: &str, id: &str, say: &str) -> Vec<Block> {
     let target = path_in_mount(path).map_or_else(|| format!("/run/secrets/{id}"), |path| path.to_owned());
+    let outside = path_in_mount(&target).map_or(id, files::base);
     vec![
         block(
             DOCKERFILE,
             say,
             format!("# syntax=docker/dockerfile:1\nRUN --mount=type=secret,id={id},target={target} …   # the command that reads it"),
         ),
-        block(SHELL, "Build, with the file outside the build context:", format!("docker build --secret id={id},src=../{id} .")),
+        block(SHELL, "Build, with the file outside the build context:", format!("docker build --secret id={id},src=../{outside} .")),
     ]
 }
 
@@ -279,7 +280,11 @@ fn in_file(finding: &FindingEntry) -> Vec<Block> {
         (0, 0) => files::unknown(path),
         (_, 0) => files::copied(finding, path),
         (0, 1) => written(finding, path),
-        (0, _) => mounted(&format!("/{path}"), &id(files::base(path)), "One of several steps wrote it. Mount it instead, for the step that reads it:"),
+        (0, _) => mounted(
+            &format!("/{path}"),
+            &id(files::base(path)),
+            "One of several steps wrote it. Mount it instead, for the step that reads it:",
+        ),
         _ => {
             let mut blocks = files::copied(finding, path);
             blocks.extend(mounted(&format!("/{path}"), &id(files::base(path)), "If a RUN wrote it:").into_iter().take(1));
@@ -315,15 +320,13 @@ fn written(finding: &FindingEntry, path: &str) -> Vec<Block> {
     if let Some(known) = files::known(path) {
         return known.blocks("Do not write it in a step: mount it, for the step that reads it.");
     }
-    let mut blocks = mounted(&target, &id(name), "The step that wrote it keeps it in its layer. Mount it instead, for the step that reads it:");
+    let mut blocks =
+        mounted(&target, &id(name), "The step that wrote it keeps it in its layer. Mount it instead, for the step that reads it:");
     if finding.fate.state == "present" {
         blocks.push(block(
             SHELL,
             "If the program needs it when it runs, give it to the container:",
-            format!(
-                "docker run --mount type=bind,src=…,dst={},readonly …",
-                path_in_mount(&target).unwrap_or("/run/secrets/secret")
-            ),
+            format!("docker run --mount type=bind,src=…,dst={},readonly …", path_in_mount(&target).unwrap_or("/run/secrets/secret")),
         ));
     }
     blocks
@@ -339,7 +342,9 @@ fn why(finding: &FindingEntry) -> String {
             format!("{layer}{by} has it, and it shows in the final image: whoever can pull or run the image can read it.")
         }
         ("superseded", _, _) => {
-            format!("{layer} holds the file twice. The later entry is the one that shows; the bytes of the earlier one are still in the layer.")
+            format!(
+                "{layer} holds the file twice. The later entry is the one that shows; the bytes of the earlier one are still in the layer."
+            )
         }
         ("hidden", _, _) => {
             "It stands in the bytes of the layer's archive, in no file of it. Whoever saves the image has these bytes.".to_owned()
@@ -490,7 +495,10 @@ mod tests {
     #[test]
     fn written_files_are_mounted() {
         has(&file("tmp/pass.txt", "overwritten", "RUN echo ******** > /tmp/pass.txt"), &["id=pass.txt,target=/tmp/pass.txt"]);
-        has(&file("root/id_ed25519", "present", "RUN mv /app/deploy_key /root/id_ed25519"), &["brought it in as `app/deploy_key`", "**/deploy_key"]);
+        has(
+            &file("root/id_ed25519", "present", "RUN mv /app/deploy_key /root/id_ed25519"),
+            &["brought it in as `app/deploy_key`", "**/deploy_key"],
+        );
         has(
             &file("src/.git/config", "present", "RUN git clone https://u:********@h.example/a.git /src"),
             &["--mount=type=ssh git clone git@h.example:a.git /src"],

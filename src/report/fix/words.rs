@@ -165,7 +165,9 @@ pub fn moved_from(command: &str, path: &str) -> Option<String> {
 pub fn renamed(instruction: &str, path: &str) -> Option<String> {
     let words: Vec<&str> = instruction.split(' ').skip(1).filter(|word| !word.is_empty() && !word.starts_with("--")).collect();
     match words[..] {
-        [from, to] if to.trim_start_matches('/') == path && !from.contains(['*', '?', '[']) => Some(from.trim_start_matches('/').to_owned()),
+        [from, to] if to.trim_start_matches('/') == path && !from.contains(['*', '?', '[']) => {
+            Some(from.trim_start_matches('/').to_owned())
+        }
         _ => None,
     }
 }

@@ -38,7 +38,8 @@ impl Told {
 /// The section, and what it tells.
 pub fn section(report: &Report) -> (String, Told) {
     let mut what = Told::default();
-    let mut out = String::from("<section id=\"secrets\" aria-labelledby=\"h-secrets\"><h2 id=\"h-secrets\">Secrets, and how to fix them</h2>\n");
+    let mut out =
+        String::from("<section id=\"secrets\" aria-labelledby=\"h-secrets\"><h2 id=\"h-secrets\">Secrets, and how to fix them</h2>\n");
     if report.findings.is_empty() {
         return (out + "<p>None was found.</p></section>\n", what);
     }
@@ -47,7 +48,8 @@ pub fn section(report: &Report) -> (String, Told) {
          tags and digests from the registry. Commands that are repeated here are taken from the image: see that they are yours.</p>\n",
     );
     // Findings are told apart by where they stand in the report: ids may repeat.
-    let numbers: HashMap<*const FindingEntry, usize> = report.findings.iter().enumerate().map(|(at, f)| (std::ptr::from_ref(f), at)).collect();
+    let numbers: HashMap<*const FindingEntry, usize> =
+        report.findings.iter().enumerate().map(|(at, f)| (std::ptr::from_ref(f), at)).collect();
     let groups = groups(report);
     for (number, group) in groups.iter().enumerate() {
         if what.places.len() >= MOST_PLACES || out.len() > MOST_BYTES {
@@ -124,7 +126,9 @@ fn because(finding: &FindingEntry) -> String {
 fn place(report: &Report, at: usize, finding: &FindingEntry) -> String {
     let mut body = String::new();
     let mut row = |name: &str, value: String| body.push_str(&format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n"));
-    if let Some((index, image)) = finding.image.and_then(|index| Some((index, report.images.get(index)?))).filter(|_| report.images.len() > 1) {
+    if let Some((index, image)) =
+        finding.image.and_then(|index| Some((index, report.images.get(index)?))).filter(|_| report.images.len() > 1)
+    {
         row("Image", format!("[{index}] {}", esc_short(image_name(image), 120)));
     }
     row("Life", esc_short(&in_words(finding), 400));
@@ -156,7 +160,10 @@ fn place(report: &Report, at: usize, finding: &FindingEntry) -> String {
     if let Some(command) = &finding.retrieve {
         row("… with tar alone", format!("<code class=\"command\">{}</code>", esc(&crate::text::cut(command, 4000))));
     }
-    format!("<article class=\"place\" id=\"f{at}\"><h4>{}</h4><dl class=\"facts\">\n{body}</dl>\n<div class=\"fix\">", esc_short(&location(finding), 400))
+    format!(
+        "<article class=\"place\" id=\"f{at}\"><h4>{}</h4><dl class=\"facts\">\n{body}</dl>\n<div class=\"fix\">",
+        esc_short(&location(finding), 400)
+    )
 }
 
 fn fix_html(fix: &Fix, same_as: Option<usize>) -> String {

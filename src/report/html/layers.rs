@@ -94,7 +94,8 @@ fn list(image: &ImageEntry, room: &mut usize) -> String {
                         (changes.rewritten, "written again"),
                         (changes.removed, "removed"),
                     ];
-                    let told: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+                    let told: Vec<String> =
+                        counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
                     let hidden = match changes.hidden {
                         0 => "nothing".to_owned(),
                         count => format!("<span class=\"hid\">{count} files, {}</span>", bytes(changes.hidden_bytes)),

@@ -2,7 +2,7 @@
 
 use super::details::Told;
 use super::parts::{chip, esc, esc_short, from_pipe, image_name, left_out, recover_html, scroll, table};
-use super::strip::{Columns, End};
+use super::strip::{Columns, End, Life};
 use crate::report::human::{came_from, fate_words, location, short_digests};
 use crate::report::{FindingEntry, ImageEntry, Report};
 
@@ -71,13 +71,14 @@ fn picture(
         let life = columns.life(image, finding);
         let strip = columns.draw(index, &format!("l{at}"), &esc_short(&in_words(finding), 400), life, &finding.rewritten_in);
         rows.push_str(&format!(
-            "<li><p class=\"who\">{} <a href=\"{}\">{}</a> <span class=\"dim\">{}</span></p>{strip}<p class=\"how\"><span class=\"{}\">{}</span> {}</p></li>\n",
+            "<li><p class=\"who\">{} <a href=\"{}\">{}</a> <span class=\"dim\">{}</span></p>{strip}<p class=\"how\"><span class=\"{}\">{}</span> <span class=\"dim\">{}</span> {}</p></li>\n",
             chip(finding),
             told.place(*at),
             esc_short(&location(finding), 160),
             esc_short(&finding.title, 80),
             tone(life.end),
             esc(fate_words(&finding.fate)),
+            layers(&columns, life),
             recover_html(report, finding),
         ));
     }
@@ -109,22 +110,18 @@ fn heads(columns: &Columns, image: &ImageEntry) -> String {
         _ => 20,
     };
     let mut out = String::new();
-    for column in 0..count {
+    for column in (0..count).step_by(columns.step()) {
         let layer = image.layers.get(column);
         let text = match layer {
-            Some(layer) => esc_short(&short_digests(layer.instruction.as_deref().unwrap_or("unknown")), if wide { most } else { 22 }),
-            None => "config".to_owned(),
+            Some(layer) => esc_short(&short_digests(layer.instruction.as_deref().unwrap_or("unknown")), most),
+            None => "metadata".to_owned(),
         };
-        out.push_str(&match layer {
-            Some(_) if wide => format!("<li><b>{column}</b> <span>{text}</span></li>"),
-            None if wide => "<li><b>config</b> <span>metadata</span></li>".to_owned(),
-            Some(_) => format!(
-                "<svg x=\"{0:.2}%\" y=\"152\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\">{text}</text></svg>\
-                 <text class=\"t-index\" x=\"{0:.2}%\" y=\"168\">{column}</text>",
-                columns.middle(column)
-            ),
-            None => format!(
-                "<svg x=\"{:.2}%\" y=\"152\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\">config</text></svg>",
+        let number = layer.map_or_else(|| "config".to_owned(), |_| column.to_string());
+        out.push_str(&match wide {
+            true => format!("<li><b{}>{number}</b> <span>{text}</span></li>", if layer.is_none() { " class=\"word\"" } else { "" }),
+            false => format!(
+                "<svg x=\"{:.2}%\" y=\"170\" overflow=\"visible\"><text class=\"t-up\" transform=\"rotate(-90)\" y=\"4\"><tspan>{number}</tspan> \
+                 {text}</text></svg>",
                 columns.middle(column)
             ),
         });
@@ -132,6 +129,16 @@ fn heads(columns: &Columns, image: &ImageEntry) -> String {
     match wide {
         true => format!("<ol class=\"heads c{count}\" aria-hidden=\"true\">{out}</ol>"),
         false => format!("<svg class=\"heads\" width=\"100%\" height=\"174\" aria-hidden=\"true\">{out}</svg>"),
+    }
+}
+
+/// From which layer to which: `layer 2 → 5`.
+fn layers(columns: &Columns, life: Life) -> String {
+    let name = |column: usize| if column < columns.layers() { column.to_string() } else { "config".to_owned() };
+    match life.end {
+        End::Hidden(_) if life.died > life.born => format!("layer {} → {}", name(life.born), name(life.died)),
+        _ if life.born < columns.layers() => format!("layer {} →", name(life.born)),
+        _ => String::new(),
     }
 }
 
@@ -161,7 +168,10 @@ fn as_table(report: &Report, told: &Told, index: usize, findings: &[(usize, &Fin
         let place = &finding.location;
         let born = match place.layer {
             Some(layer) => format!("<b>layer {layer}</b> <code>{}</code>", esc_short(&short_digests(&came_from(finding)), 160)),
-            None => finding.instruction.as_deref().map_or_else(|| "metadata".to_owned(), |text| format!("<code>{}</code>", esc_short(text, 160))),
+            None => finding
+                .instruction
+                .as_deref()
+                .map_or_else(|| "metadata".to_owned(), |text| format!("<code>{}</code>", esc_short(text, 160))),
         };
         let until = match (finding.fate.state.as_str(), finding.fate.by_layer) {
             ("present", _) => "the end".to_owned(),

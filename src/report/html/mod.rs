@@ -44,8 +44,10 @@ mod tests {
 
     fn image(layers: usize) -> Value {
         let changes = json!({"added": 3, "changed": 1, "rewritten": 1, "removed": 2, "bytes": 900, "hidden": 1, "hidden_bytes": 400});
-        let layer = |index| json!({"index": index, "diff_id": "sha256:00", "blob": if index == 2 { None } else { Some("sha256:11") },
-            "size": 1000, "instruction": format!("RUN step {index}"), "base": index == 0, "changes": changes});
+        let layer = |index| {
+            json!({"index": index, "diff_id": "sha256:00", "blob": if index == 2 { None } else { Some("sha256:11") },
+            "size": 1000, "instruction": format!("RUN step {index}"), "base": index == 0, "changes": changes})
+        };
         let leaf = |name: &str, visible: u64, hidden: u64| json!({"name": name, "visible": visible, "hidden": hidden});
         let tree = json!({"name": "", "visible": 900, "hidden": 600, "children": [
             {"name": "app", "visible": 500, "hidden": 500, "children": [leaf("a", 400, 100), leaf("b", 50, 400)]}, leaf("etc", 300, 100)]});
@@ -64,7 +66,8 @@ mod tests {
     fn ordinary() -> Value {
         let env = json!({"location": {"kind": "env", "name": "A", "pointer": "/config/Env/0", "line": 1, "column": 1, "offset": 0},
             "fate": {"state": "config", "how": "current"}, "severity": "critical"});
-        let states = ["present", "overwritten", "replaced", "superseded", "hidden"].map(|state| json!({"fate": {"state": state, "by_layer": 2}}));
+        let states =
+            ["present", "overwritten", "replaced", "superseded", "hidden"].map(|state| json!({"fate": {"state": state, "by_layer": 2}}));
         let findings = [json!({}), env, json!({"image": 1}), json!({"image": null})].into_iter().chain(states);
         report(vec![image(4), image(60)], findings.enumerate().map(|(at, parts)| finding(at, parts)).collect())
     }
@@ -78,7 +81,7 @@ mod tests {
     /// Every tag of a page must be one that we write, with attributes that we write, all quoted.
     fn check_markup(page: &str) {
         const TAGS: &str = " doctype html head meta title style body a p b ul ol li h1 h2 h3 h4 h5 div section article header footer nav main span \
-            code pre dl dt dd table caption thead tbody tr th td details summary figure figcaption small br strong svg g rect circle path text use \
+            code pre dl dt dd table caption thead tbody tr th td details summary figure figcaption small br strong svg g rect circle path text tspan use \
             symbol defs pattern ";
         const ATTRIBUTES: &str = " html lang charset http-equiv content name class href id tabindex role scope data-h open width height viewBox x y r d \
             overflow transform patternUnits patternTransform aria-label aria-labelledby aria-hidden ";
@@ -112,7 +115,9 @@ mod tests {
         let page = page(ordinary());
         check_markup(&page);
         assert!(page.len() < 200_000, "{}", page.len());
-        for part in ["NOT complete", "id=\"life\"", "id=\"matrix\"", "id=\"tree\"", "pentimento recover demo.tar 3f", "How to fix it", "<details"] {
+        for part in
+            ["NOT complete", "id=\"life\"", "id=\"matrix\"", "id=\"tree\"", "pentimento recover demo.tar 3f", "How to fix it", "<details"]
+        {
             assert!(page.contains(part), "{part}");
         }
         let ids: Vec<&str> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default()).collect();
@@ -213,11 +218,13 @@ mod tests {
         assert_eq!(recover("a b.tar", "3f-2").as_deref(), Some("pentimento recover 'a b.tar' 3f-2"));
         assert_eq!(recover("-", "3f").as_deref(), Some("pentimento recover image.tar 3f"));
         assert_eq!((recover("a\nb", "3f"), recover("a", "$(x)"), recover("a", "-x")), (None, None, None));
-        assert!(page({
-            let mut report = ordinary();
-            report["images"][0]["source"] = json!("-");
-            report
-        })
-        .contains("save it as <code>image.tar</code> first"));
+        assert!(
+            page({
+                let mut report = ordinary();
+                report["images"][0]["source"] = json!("-");
+                report
+            })
+            .contains("save it as <code>image.tar</code> first")
+        );
     }
 }

@@ -187,7 +187,9 @@ fn coverage(report: &Report) -> String {
     for suppressed in &report.suppressed {
         let why = match suppressed.reason.as_str() {
             "public" => "in files that are as a public package has them; <code>--include-public</code> shows them".to_owned(),
-            "allow-comment" => "with <code>pentimento:allow</code> in the image itself; <code>--no-allow</code> shows what it allows".to_owned(),
+            "allow-comment" => {
+                "with <code>pentimento:allow</code> in the image itself; <code>--no-allow</code> shows what it allows".to_owned()
+            }
             "base" => "that came with the image that <code>--base</code> names".to_owned(),
             other => esc_short(other, 200),
         };

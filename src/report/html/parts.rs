@@ -19,10 +19,23 @@ pub fn esc_lines(text: &str) -> String {
     text.lines().map(esc).collect::<Vec<_>>().join("\n")
 }
 
+/// More marks than these on one letter leave its line, and lie over others.
+const MOST_MARKS: usize = 3;
+
+/// Characters that stand on the one before: those of scripts that put many of them together, and those for any letter.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}')
+        || matches!(c, '\u{6d6}'..='\u{6ed}' | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{eb1}'..='\u{ecd}')
+        || matches!(c, '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe2f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
 fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
+    let mut marks = 0;
     for c in text.chars() {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
         match c {
+            c if marks > MOST_MARKS => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -99,7 +112,20 @@ pub fn recover_html(report: &Report, finding: &FindingEntry) -> String {
     }
 }
 
-/// True where some image came through a pipe.
+/// True where an image came through a pipe.
 pub fn from_pipe(report: &Report) -> bool {
     report.images.iter().any(|image| image.source == "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_only_text() {
+        assert_eq!(esc("<a href=\"x\">'&\u{202e}\n"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;\\u{202e}\\n");
+        assert_eq!(esc_short("<<<<", 3), "&lt;&lt;…");
+        assert_eq!(esc_lines("a<\nb\u{1b}"), "a&lt;\nb\\x1b");
+        assert_eq!(esc("e\u{301}e\u{301}\u{301}\u{301}\u{301}"), "e\u{301}e\u{301}\u{301}\u{301}\\u{301}");
+    }
 }

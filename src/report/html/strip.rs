@@ -45,6 +45,16 @@ impl Columns {
         self.layers + usize::from(self.config)
     }
 
+    /// How many of them are layers.
+    pub fn layers(&self) -> usize {
+        self.layers
+    }
+
+    /// Of many columns, only some have a head and a ground of their own.
+    pub fn step(&self) -> usize {
+        self.count().div_ceil(512).max(1)
+    }
+
     /// Where the middle of a column is, in percent of the width.
     pub fn middle(&self, column: usize) -> f64 {
         (column as f64 + 0.5) * 100.0 / self.count().max(1) as f64
@@ -120,14 +130,14 @@ impl Columns {
     /// What every strip of the image stands on: its columns, and `?` in those whose layer is not there.
     pub fn grid(&self, grid: usize, image: &ImageEntry) -> String {
         let count = self.count().max(1) as f64;
-        let mut shapes = String::new();
-        for column in 0..self.count() {
-            let (at, width) = (column as f64 * 100.0 / count, 100.0 / count);
+        let (mut shapes, step) = (String::new(), self.step());
+        for column in (0..self.count()).step_by(step) {
+            let (at, width) = (column as f64 * 100.0 / count, step as f64 * 100.0 / count);
             let absent = image.layers.get(column).is_some_and(|layer| layer.blob.is_none() && image.kind == "image");
             let class = match column {
                 _ if column >= self.layers => "g-config",
                 _ if absent => "g-absent",
-                _ if column % 2 == 0 => "g-even",
+                _ if column / step % 2 == 0 => "g-even",
                 _ => "g-odd",
             };
             shapes.push_str(&format!("<rect class=\"{class}\" x=\"{at:.3}%\" width=\"{width:.3}%\" height=\"26\"/>"));

@@ -26,7 +26,9 @@ pub fn section(report: &Report) -> String {
         return String::new();
     }
     let mut out = String::from("<section id=\"tree\" aria-labelledby=\"h-tree\"><h2 id=\"h-tree\">What is below the surface</h2>\n");
-    out.push_str("<p>Areas are as large as the content of the files. What is hatched is in the layers and does not show in the final image.</p>\n");
+    out.push_str(
+        "<p>Areas are as large as the content of the files. What is hatched is in the layers and does not show in the final image.</p>\n",
+    );
     let mut room = MOST_CELLS_OF_ALL;
     for (at, image, tree) in trees.iter().take(MOST_IMAGES) {
         let name = esc_short(image_name(image), 120);
