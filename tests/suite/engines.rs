@@ -142,3 +142,58 @@ fn a_saved_image_packed_as_a_whole() {
         assert!(String::from_utf8_lossy(&shell(command)).contains(&token("kept")), "{packer}: {command}");
     }
 }
+
+/// What an engine prints of the file that was deleted; nothing if it is not there.
+fn printed(engine: &str, tag: &str, path: &str) -> String {
+    let command = format!(
+        "id=$({engine} create {tag} x); {{ {engine} cp \"$id\":{path} - 2>/dev/null | tar -xO 2>/dev/null; }} || true; {engine} rm \"$id\" >/dev/null"
+    );
+    String::from_utf8(shell(&command)).expect("text").trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs docker, podman and containerd: .ci/run starts them"]
+fn a_rewound_image_shows_the_deleted_file_in_every_engine() {
+    let dir = temporary();
+    let context = context(dir.path());
+    let out = temporary();
+    let path = |name: &str| out.path().join(name).display().to_string();
+    let podman = format!("podman --storage-driver vfs --root {0}/root --runroot {0}/run", out.path().display());
+    shell(&format!(
+        "DOCKER_BUILDKIT=0 docker build -q --network=none -t pentimento-test:7 {context} && docker save pentimento-test:7 -o {saved} \
+         && skopeo copy -q docker-archive:{saved} --dest-compress-format zstd oci:{oci}:v1 && {podman} load -q -i {saved} && {podman} save -q --format oci-archive -o {podmans} pentimento-test:7",
+        saved = path("saved.tar"),
+        oci = path("oci"),
+        podmans = path("podmans.tar"),
+    ));
+    let secret = format!("GITHUB_TOKEN={}", token("engines"));
+    for name in ["saved.tar", "oci", "podmans.tar"] {
+        let target = path(name);
+        let report = run(["scan", &target, "--format", "json"]).json();
+        let id = report["findings"][0]["id"].as_str().expect("an id").to_owned();
+        let recovered = run(["recover", &target, &id]);
+        assert_eq!((recovered.code, recovered.stdout.trim()), (0, secret.as_str()), "{name}: {}", recovered.stderr);
+        let visible = path(&format!("{name}.visible.tar"));
+        assert_eq!(run(["rewind", &target, "--finding", &id, "-o", &visible, "--tag", "localhost/pentimento-test:visible"]).code, 0, "{name}");
+        // One layer later it is gone.
+        let gone = path(&format!("{name}.gone.tar"));
+        let by = report["findings"][0]["fate"]["by_layer"].as_u64().expect("a layer").to_string();
+        assert_eq!(run(["rewind", &target, "--layer", &by, "-o", &gone, "--tag", "localhost/pentimento-test:gone"]).code, 0, "{name}");
+        for engine in ["docker", &podman] {
+            shell(&format!("{engine} load -q -i {visible} && {engine} load -q -i {gone}"));
+            assert_eq!(printed(engine, "localhost/pentimento-test:visible", "/app/.env"), secret, "{name} {engine}");
+            assert_eq!(printed(engine, "localhost/pentimento-test:gone", "/app/.env"), "", "{name} {engine}");
+            assert_eq!(printed(engine, "localhost/pentimento-test:gone", "/app/ok"), "x", "{name} {engine}");
+            shell(&format!("{engine} rmi -f localhost/pentimento-test:visible localhost/pentimento-test:gone"));
+        }
+        let ctr = "s=/run/containerd/containerd.sock; [ -S $s ] || s=/var/run/docker/containerd/containerd.sock; ctr -a $s -n pentimento";
+        let mount = path("mount");
+        shell(&format!(
+            "{ctr} image import {visible} >/dev/null && mkdir -p {mount} && {ctr} image mount localhost/pentimento-test:visible {mount} >/dev/null"
+        ));
+        let seen = std::fs::read_to_string(format!("{mount}/app/.env")).expect("the file, in containerd");
+        shell(&format!("{ctr} image unmount --rm {mount} >/dev/null && {ctr} image rm localhost/pentimento-test:visible >/dev/null"));
+        assert_eq!(seen.trim(), secret, "{name} containerd");
+    }
+    shell(&format!("{podman} rmi -af"));
+}
