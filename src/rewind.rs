@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is to be written.
@@ -114,8 +115,15 @@ impl<W: Write> Writing<W> {
     }
 }
 
-/// Writes what is planned. `source` is what `archive` was read from.
-pub fn write(plan: &Plan, source: Source, archive: &Archive, limits: &Limits, out: impl Write + Send + 'static) -> Result<(), Error> {
+/// Writes what is planned. `source` is what `archive` was read from, and `stop` anything but 0 when the reading is to end.
+pub fn write(
+    plan: &Plan,
+    source: Source,
+    archive: &Archive,
+    limits: &Limits,
+    stop: &Arc<AtomicUsize>,
+    out: impl Write + Send + 'static,
+) -> Result<(), Error> {
     let failed = |source| Error::Read { target: "the new archive".to_owned(), source };
     let names: BTreeMap<usize, String> =
         plan.blobs.iter().zip(&plan.diff_ids).map(|(blob, id)| (*blob, format!("{}.tar", id.encoded()))).collect();
@@ -136,9 +144,9 @@ pub fn write(plan: &Plan, source: Source, archive: &Archive, limits: &Limits, ou
         }
         Ok(())
     });
-    let missing = take(source, archive, &wanted, limits, to)?;
+    let missing = take(source, archive, &wanted, limits, stop, to)?;
     if !missing.is_empty() {
-        return Err(failed(io::Error::other("a layer could not be read again: has the target changed?")));
+        return Err(failed(io::Error::other("a layer could not be read again: the reading was stopped, or the target has changed")));
     }
     let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
     let config = format!("{}.json", Digest::sha256(&plan.config).encoded());

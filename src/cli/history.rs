@@ -59,7 +59,6 @@ struct Told {
     target: Option<String>,
     instruction: Option<String>,
     size: u64,
-    #[serde(rename = "mode_bits")]
     mode: String,
     sha256: Option<String>,
     fate: Option<FateEntry>,
@@ -122,7 +121,7 @@ fn digests(reading: &Reading, census: &Census, versions: &[Version]) -> Result<H
         shared.lock().unwrap_or_else(PoisonError::into_inner).insert(part.index, Digest::of(hash).encoded());
         Ok(())
     });
-    take(source, &reading.scanned.archive, &distinct, reading.limits(), to)?;
+    take(source, &reading.scanned.archive, &distinct, reading.limits(), reading.stop(), to)?;
     let found = found.lock().unwrap_or_else(PoisonError::into_inner);
     let of = |wanted: &Wanted| distinct.iter().position(|other| other == wanted).and_then(|index| found.get(&index).cloned());
     Ok(asked.into_iter().zip(&wanted).filter_map(|(version, wanted)| Some((version, of(wanted)?))).collect())

@@ -88,7 +88,6 @@ struct File {
     path: String,
     target: Option<String>,
     size: u64,
-    #[serde(rename = "mode_bits")]
     mode: String,
     fate: Option<FateEntry>,
     secrets: usize,

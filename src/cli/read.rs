@@ -114,6 +114,7 @@ pub struct Reading {
     pub report: Report,
     redactor: Option<Redactor>,
     limits: pentimento::limits::Limits,
+    stop: Arc<AtomicUsize>,
 }
 
 impl Reading {
@@ -125,11 +126,12 @@ impl Reading {
 
     /// The same with a matcher that is there already.
     pub fn with(args: &ReadArgs, detector: &Detector, target: &str, show_secrets: bool) -> Result<Reading> {
-        let scanned = args.scan(detector, target, &stop::when(args.limits.timeout)?, true)?;
+        let stop = stop::when(args.limits.timeout)?;
+        let scanned = args.scan(detector, target, &stop, true)?;
         let view = View { min_confidence: args.min_confidence.into(), show_secrets, ..View::default() };
         let (report, _) = report::build(std::slice::from_ref(&scanned), &[], detector.rules(), view)?;
         let redactor = if show_secrets { None } else { Some(scanned.redactor(args.min_confidence.into())?) };
-        Ok(Reading { scanned, report, redactor, limits: args.limits.limits() })
+        Ok(Reading { scanned, report, redactor, limits: args.limits.limits(), stop })
     }
 
     /// A part of an answer, without the value of any secret.
@@ -193,6 +195,11 @@ impl Reading {
     /// The limits that were asked for.
     pub fn limits(&self) -> &pentimento::limits::Limits {
         &self.limits
+    }
+
+    /// Anything but 0 when the reading is to end.
+    pub fn stop(&self) -> &Arc<AtomicUsize> {
+        &self.stop
     }
 
     /// Reads the target again. A pipe cannot be.

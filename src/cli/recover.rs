@@ -17,7 +17,7 @@ use pentimento::scan::{Part, Wanted, take};
 use pentimento::text::{exact, sanitise};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -128,7 +128,7 @@ fn items(args: &Args, reading: &Reading) -> Result<Vec<Item>> {
         return listing.hidden(args.image.as_deref());
     }
     let Some(what) = args.what.as_deref() else {
-        let told = reading.report.findings.iter().map(|finding| finding.id.as_str()).collect::<std::collections::HashSet<_>>();
+        let told = reading.report.findings.iter().map(|finding| finding.id.as_str()).collect::<HashSet<_>>();
         return listing.findings(args, |finding| told.contains(finding.id.as_str()));
     };
     if args.layer.is_some() {
@@ -268,9 +268,12 @@ impl Listing<'_> {
 
     fn hidden(&self, wanted: Option<&str>) -> Result<Vec<Item>> {
         let mut items = Vec::new();
+        // Images share layers.
+        let mut known = HashSet::new();
         for image in self.reading.images(wanted)? {
             let census = self.reading.census(image);
-            items.extend(census.hidden().map(|(version, ..)| self.file(image, &census, version)));
+            let all = census.hidden().map(|(version, ..)| self.file(image, &census, version));
+            items.extend(all.filter(|item| known.insert((item.wanted.blob, item.wanted.entry))));
         }
         Ok(items)
     }
@@ -394,6 +397,11 @@ fn copy(part: Part, about: &mut Recovered, expected: Option<pentimento::digest::
     Ok(())
 }
 
+/// The bytes that the tar says an entry has.
+fn size_of_entry(archive: &Archive, wanted: &Wanted) -> u64 {
+    wanted.blob.and_then(|blob| archive.layer(blob)).unwrap_or(&archive.members).entry(wanted.entry).size
+}
+
 /// The hash that the scan has of what is wanted.
 fn expected(archive: &Archive, wanted: &Wanted) -> Option<pentimento::digest::ContentHash> {
     let scan: &LayerScan = wanted.blob.and_then(|blob| archive.layer(blob)).unwrap_or(&archive.members);
@@ -423,7 +431,7 @@ fn to_stdout(reading: &Reading, items: Vec<Item>) -> Result<u8> {
             false => copy(part, &mut about, expected, &mut stdout.lock()),
         }
     });
-    let missing = take(reading.again("recover")?, &reading.scanned.archive, std::slice::from_ref(&item.wanted), reading.limits(), to)?;
+    let missing = take(reading.again("recover")?, &reading.scanned.archive, std::slice::from_ref(&item.wanted), reading.limits(), reading.stop(), to)?;
     let about = reading.clean(locked(&about).clone())?;
     if !missing.is_empty() {
         bail!("{} could not be read again: has the target changed?", sanitise(&told(&about)));
@@ -489,14 +497,19 @@ fn into_directory(args: &Args, reading: &Reading, items: Vec<Item>, vault: Vault
         }
         Ok(())
     });
-    let missing = take(reading.again("recover")?, &reading.scanned.archive, &wanted, reading.limits(), to)?;
+    let missing = take(reading.again("recover")?, &reading.scanned.archive, &wanted, reading.limits(), reading.stop(), to)?;
     let Written { vault, items, failed } = &mut *locked(&written);
     for index in missing {
         failed.insert(index, "could not be read again".to_owned());
     }
-    let changed = (0..items.len()).filter(|index| items[*index].about.verified == Some(false));
-    for index in changed.collect::<Vec<_>>() {
-        failed.entry(index).or_insert_with(|| "is not what the scan saw: the target has changed, or its layer is damaged there".to_owned());
+    for (index, item) in items.iter().enumerate() {
+        let size = size_of_entry(&reading.scanned.archive, &item.wanted);
+        let why = match item.about.verified {
+            Some(false) => "is not what the scan saw: the target has changed, or its layer is damaged there".to_owned(),
+            Some(true) if item.about.size < size => format!("is cut: {} of {size} bytes are there", item.about.size),
+            _ => continue,
+        };
+        failed.entry(index).or_insert(why);
     }
     let mut missing: Vec<(usize, String)> =
         failed.iter().map(|(index, why)| (*index, format!("{} {why}", told(&items[*index].about)))).collect();

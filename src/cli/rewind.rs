@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let plan = plan(&reading.scanned.archive, image, layer, &tag).map_err(anyhow::Error::msg)?;
     let source = reading.again("rewind")?;
     let size = to_new_file(&args.output, |out| {
-        write(&plan, source, &reading.scanned.archive, reading.limits(), out).map_err(anyhow::Error::from)
+        write(&plan, source, &reading.scanned.archive, reading.limits(), reading.stop(), out).map_err(anyhow::Error::from)
     })?;
     let brought = match instruction(image, layer, 4096) {
         (Some(certain), ..) => certain,

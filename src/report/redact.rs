@@ -29,6 +29,7 @@ const FIXED: &[&str] = &[
     "revoke",
     "reason",
     "path_raw",
+    "sha256",
     "engine_dependent",
 ];
 

@@ -139,10 +139,21 @@ impl Taker {
     }
 }
 
-/// Takes what is `wanted` out of `source`, which must be what `archive` was read from. Returns the indexes of what was not there to be
-/// taken. Fails where the source cannot be read, and where `to` does.
-pub fn take(source: Source, archive: &Archive, wanted: &[Wanted], limits: &Limits, to: Take) -> Result<Vec<usize>, Error> {
-    let progress = Progress::default();
+/// Takes what is `wanted`, each thing once, out of `source`, which must be what `archive` was read from. `stop` is anything but 0 when the
+/// reading is to end; it is that behind the last thing, too. Returns the indexes of what was not there to be taken. Fails where the source
+/// cannot be read, and where `to` does.
+pub fn take(
+    source: Source,
+    archive: &Archive,
+    wanted: &[Wanted],
+    limits: &Limits,
+    stop: &Arc<AtomicUsize>,
+    to: Take,
+) -> Result<Vec<usize>, Error> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let progress = Progress { stop: stop.clone(), ..Progress::default() };
     let mut taker = Taker {
         wanted: HashMap::new(),
         members: HashSet::new(),
@@ -169,14 +180,13 @@ pub fn take(source: Source, archive: &Archive, wanted: &[Wanted], limits: &Limit
         taker.members.insert(member.unwrap_or(wanted.entry));
         taker.wanted.entry((member, wanted.entry)).or_default().push((place, index));
     }
-    let target = archive.blobs.first().map(|_| "the archive").unwrap_or("the input").to_owned();
     let taker = Arc::new(Mutex::new(taker));
     if progress.stop.load(Ordering::Relaxed) == 0 {
         walk(source, limits, &taker, &progress)?;
     }
     let mut taker = locked(&taker);
     match taker.failed.take() {
-        Some(source) => Err(Error::Read { target, source }),
+        Some(source) => Err(Error::Read { target: "what is to be taken out".to_owned(), source }),
         None => Ok(std::mem::take(&mut taker.left).into_iter().collect()),
     }
 }
