@@ -116,8 +116,13 @@ fn name_of(finding: &FindingEntry) -> String {
     }
 }
 
+/// Commands that do nothing with a secret in their environment.
+const IDLE: [&str; 8] = ["rm ", "mv ", "cp ", "echo ", "mkdir ", "chmod ", "chown ", "ln "];
+
 fn argument(name: &str, command: Option<&str>) -> Vec<Block> {
-    let (id, command) = (id(name), command.unwrap_or("…"));
+    // Every step behind the ARG has the argument in its text, also those that do nothing with it.
+    let idle = |command: &&str| IDLE.iter().any(|word| command.starts_with(word)) && !command.contains(name);
+    let (id, command) = (id(name), command.filter(|command| !idle(command)).unwrap_or("…"));
     vec![
         block(
             DOCKERFILE,
@@ -441,6 +446,7 @@ mod tests {
         for instruction in ["RUN npm ci", "RUN |1 NPM_TOKEN=**** /bin/sh -c npm ci # buildkit", "|1 NPM_TOKEN=**** /bin/sh -c npm  ci"] {
             has(&metadata("history", Some("NPM_TOKEN"), instruction), &[mounted, "docker build --secret id=npm_token,env=NPM_TOKEN ."]);
         }
+        has(&metadata("history", Some("NPM_TOKEN"), "RUN rm /app/.env"), &["id=npm_token,env=NPM_TOKEN …"]);
         has(&metadata("history", None, "/bin/sh -c #(nop)  ARG TOKEN=****"), &["In place of `ARG TOKEN`", "env=TOKEN …"]);
         has(&metadata("attestation", Some("TOKEN"), ""), &["env=TOKEN", "--provenance=mode=min"]);
     }

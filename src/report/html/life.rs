@@ -105,8 +105,8 @@ fn heads(columns: &Columns, image: &ImageEntry) -> String {
     let count = columns.count();
     let wide = count <= WIDE;
     let most = match count {
-        ..=4 => 44,
-        ..=9 => 30,
+        0..=4 => 44,
+        5..=9 => 30,
         _ => 20,
     };
     let mut out = String::new();

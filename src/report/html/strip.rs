@@ -63,12 +63,12 @@ impl Columns {
     /// The class that keeps columns from becoming too narrow.
     pub fn class(&self) -> &'static str {
         match self.count() {
-            ..=20 => "w20",
-            ..=40 => "w40",
-            ..=64 => "w64",
-            ..=96 => "w96",
-            ..=128 => "w128",
-            ..=256 => "w256",
+            0..=20 => "w20",
+            21..=40 => "w40",
+            41..=64 => "w64",
+            65..=96 => "w96",
+            97..=128 => "w128",
+            129..=256 => "w256",
             _ => "w512",
         }
     }
