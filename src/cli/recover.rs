@@ -431,7 +431,14 @@ fn to_stdout(reading: &Reading, items: Vec<Item>) -> Result<u8> {
             false => copy(part, &mut about, expected, &mut stdout.lock()),
         }
     });
-    let missing = take(reading.again("recover")?, &reading.scanned.archive, std::slice::from_ref(&item.wanted), reading.limits(), reading.stop(), to)?;
+    let missing = take(
+        reading.again("recover")?,
+        &reading.scanned.archive,
+        std::slice::from_ref(&item.wanted),
+        reading.limits(),
+        reading.stop(),
+        to,
+    )?;
     let about = reading.clean(locked(&about).clone())?;
     if !missing.is_empty() {
         bail!("{} could not be read again: has the target changed?", sanitise(&told(&about)));

@@ -270,7 +270,6 @@ impl Page<'_> {
     }
 }
 
-
 /// What brought a file in, what took it out, where else it is, and how to get it back.
 fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();

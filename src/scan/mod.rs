@@ -204,7 +204,7 @@ fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Arch
         }
     }
     if let Some(header) = members.tail.take() {
-        tasks.extend(walk.nothing(&header.path, header.offset, header.size).map(|entry| (entry, header)));
+        tasks.extend(walk.nothing(&header.path, header.offset, header.size).map(|entry| (entry, *header)));
     }
     progress.total.store(tasks.iter().map(|(_, header)| header.size).sum(), Ordering::Relaxed);
     tasks.sort_by_key(|(entry, header)| (header.size > SMALL, std::cmp::Reverse(header.size), *entry));

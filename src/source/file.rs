@@ -123,7 +123,7 @@ pub fn unmarked<R: Skip>(tar: &TarReader<R>) -> Option<Problem> {
 }
 
 /// What stands behind the archive's end, if anything but zeros does.
-fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<Header>> {
+fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<Box<Header>>> {
     let mut rest = FileRange::new(file, from, size.saturating_sub(from));
     let mut buf = vec![0; 1 << 16];
     loop {
@@ -132,7 +132,7 @@ fn tail(file: &File, from: u64, size: u64) -> io::Result<Option<Header>> {
             return Ok(None);
         }
         if buf[..n].iter().any(|b| *b != 0) {
-            return Ok(Some(Header { path: b"#trailing".to_vec(), offset: from, size: size - from, ..Header::default() }));
+            return Ok(Some(Box::new(Header { path: b"#trailing".to_vec(), offset: from, size: size - from, ..Header::default() })));
         }
     }
 }

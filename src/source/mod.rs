@@ -29,7 +29,7 @@ pub struct Members {
     /// All members, in the order of the archive (of a directory: by name).
     pub list: Vec<Header>,
     /// What stands behind the archive's end, under a name of our own.
-    pub tail: Option<Header>,
+    pub tail: Option<Box<Header>>,
     /// What was wrong with the archive itself.
     pub problems: Problems,
     opener: Opener,

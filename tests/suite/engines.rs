@@ -174,7 +174,11 @@ fn a_rewound_image_shows_the_deleted_file_in_every_engine() {
         let recovered = run(["recover", &target, &id]);
         assert_eq!((recovered.code, recovered.stdout.trim()), (0, secret.as_str()), "{name}: {}", recovered.stderr);
         let visible = path(&format!("{name}.visible.tar"));
-        assert_eq!(run(["rewind", &target, "--finding", &id, "-o", &visible, "--tag", "localhost/pentimento-test:visible"]).code, 0, "{name}");
+        assert_eq!(
+            run(["rewind", &target, "--finding", &id, "-o", &visible, "--tag", "localhost/pentimento-test:visible"]).code,
+            0,
+            "{name}"
+        );
         // One layer later it is gone.
         let gone = path(&format!("{name}.gone.tar"));
         let by = report["findings"][0]["fate"]["by_layer"].as_u64().expect("a layer").to_string();

@@ -9,7 +9,10 @@ fn line(seed: &str) -> String {
 
 fn image() -> TestImage {
     TestImage::new()
-        .step("/bin/sh -c #(nop) COPY dir:x in /", &crate::support::layer_tar(&[put("app/.env", line("env")), put("keep", "k"), put("big", "x".repeat(5000)), dir("d")]))
+        .step(
+            "/bin/sh -c #(nop) COPY dir:x in /",
+            &crate::support::layer_tar(&[put("app/.env", line("env")), put("keep", "k"), put("big", "x".repeat(5000)), dir("d")]),
+        )
         .step("/bin/sh -c chmod 600 keep; echo x > big", &crate::support::layer_tar(&[put("keep", "k"), put("big", "y"), put("new", "n")]))
         .step("/bin/sh -c rm /app/.env", &crate::support::layer_tar(&[rm("app/.env"), symlink("new", "keep")]))
 }
@@ -44,7 +47,8 @@ fn layers_tell_the_life_of_an_image() {
 #[test]
 fn the_base_is_told_by_its_layers() {
     let place = temporary();
-    let base = TestImage::new().layer([put("etc/base.env", line("base"))]).config(json!({ "Env": [format!("TOKEN={}", token("of base"))] }));
+    let base =
+        TestImage::new().layer([put("etc/base.env", line("base"))]).config(json!({ "Env": [format!("TOKEN={}", token("of base"))] }));
     let own = base.clone().layer([put("own.env", line("own"))]);
     let (base, own) = (file(place.path(), "base.tar", &base.docker_save()), file(place.path(), "own.tar", &own.docker_save()));
     let report = run(["scan", &own, "--base", &base, "--format", "json"]).json();
@@ -84,7 +88,13 @@ fn a_declared_diff_id_makes_no_base() {
 fn hidden_files_come_by_how_much_they_look_hidden() {
     let place = temporary();
     let image = TestImage::new()
-        .layer([put("var/cache/apt/x.bin", "cache"), put("root/.ssh/id_ed25519", "no rule knows this"), put("app/.env", line("env")), put("notes", "n"), put("empty", "")])
+        .layer([
+            put("var/cache/apt/x.bin", "cache"),
+            put("root/.ssh/id_ed25519", "no rule knows this"),
+            put("app/.env", line("env")),
+            put("notes", "n"),
+            put("empty", ""),
+        ])
         .layer([rm("var/cache/apt/x.bin"), rm("root/.ssh/id_ed25519"), rm("app/.env"), rm("notes"), rm("empty")]);
     let target = file(place.path(), "image.tar", &image.docker_save());
     let hidden = run(["hidden", &target, "--json"]).json();
@@ -112,12 +122,18 @@ fn a_path_has_a_history() {
     let target = file(place.path(), "image.tar", &image().docker_save());
     let of = |path: &str| run(["history", &target, path, "--json"]).json()[0]["versions"].as_array().expect("versions").clone();
     let env = of("/app/.env");
-    assert_eq!((&env[0]["type"], &env[0]["fate"]["by_layer"], &env[0]["findings"].as_array().map(Vec::len)), (&json!("file"), &json!(2), &Some(1)));
+    assert_eq!(
+        (&env[0]["type"], &env[0]["fate"]["by_layer"], &env[0]["findings"].as_array().map(Vec::len)),
+        (&json!("file"), &json!(2), &Some(1))
+    );
     assert_eq!(env[0]["sha256"], pentimento::digest::Digest::sha256(line("env").as_bytes()).encoded());
     assert_eq!((&env[1]["type"], &env[1]["layer"]), (&json!("whiteout"), &json!(2)));
     assert_eq!(of("keep")[0]["rewritten_in"], json!([1]));
     let new = of("new");
-    assert_eq!((&new[0]["fate"]["state"], &new[1]["type"], &new[1]["fate"]["state"]), (&json!("replaced"), &json!("symlink"), &json!("present")));
+    assert_eq!(
+        (&new[0]["fate"]["state"], &new[1]["type"], &new[1]["fate"]["state"]),
+        (&json!("replaced"), &json!("symlink"), &json!("present"))
+    );
     assert!(run(["history", &target, "keep"]).stdout.contains("written again with the same content in layer 1"));
     let pipe = run_with(["history", "-", "keep", "--json"], &image().docker_save()).json();
     assert_eq!((&pipe[0]["versions"][0]["sha256"], &pipe[0]["versions"][0]["fate"]["state"]), (&Value::Null, &json!("present")));
@@ -128,10 +144,20 @@ fn a_path_has_a_history() {
 fn two_images_differ_by_their_secrets() {
     let place = temporary();
     let old = TestImage::new()
-        .layer([put("same.env", line("same")), put("shown.env", line("shown")), put("gone.env", line("gone")), put("back.env", line("back"))])
+        .layer([
+            put("same.env", line("same")),
+            put("shown.env", line("shown")),
+            put("gone.env", line("gone")),
+            put("back.env", line("back")),
+        ])
         .layer([rm("back.env")]);
     let new = TestImage::new()
-        .layer([put("same.env", line("same")), put("shown.env", line("shown")), put("back.env", line("back")), put("added.env", line("added"))])
+        .layer([
+            put("same.env", line("same")),
+            put("shown.env", line("shown")),
+            put("back.env", line("back")),
+            put("added.env", line("added")),
+        ])
         .layer([rm("shown.env")]);
     let (old, new) = (file(place.path(), "old.tar", &old.docker_save()), file(place.path(), "new.tar", &new.docker_save()));
     let difference = run(["diff", &old, &new, "--json"]);
@@ -175,7 +201,10 @@ fn nothing_is_said_in_the_clear() {
     let place = temporary();
     let secret = token("clear");
     let image = TestImage::new()
-        .step(&format!("/bin/sh -c echo {secret} > /{secret}"), &crate::support::layer_tar(&[put(&secret, line("clear")), put("f", line("clear"))]))
+        .step(
+            &format!("/bin/sh -c echo {secret} > /{secret}"),
+            &crate::support::layer_tar(&[put(&secret, line("clear")), put("f", line("clear"))]),
+        )
         .step(&format!("/bin/sh -c rm /f # {secret}"), &crate::support::layer_tar(&[rm("f"), rm(&secret)]));
     let target = file(place.path(), "image.tar", &image.docker_save());
     for arguments in [

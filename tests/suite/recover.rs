@@ -1,7 +1,9 @@
 //! Getting files back: every version of every file, in every layout, byte for byte; and what a hostile image can do about it.
 
 use crate::raw::{Raw, tar};
-use crate::support::{Entry, Packing, TestImage, archive, dir, file, layer_tar, opaque, pack, put, rm, run, run_with, symlink, temporary, token, unpack};
+use crate::support::{
+    Entry, Packing, TestImage, archive, dir, file, layer_tar, opaque, pack, put, rm, run, run_with, symlink, temporary, token, unpack,
+};
 use pentimento::digest::Digest;
 use serde_json::{Value, json};
 use std::fs;
@@ -43,7 +45,14 @@ fn image() -> TestImage {
     // Behind the end marker stands another tar, as a smuggler would put it.
     let hidden = [layer_tar(&[put("a", "b")]), layer_tar(&[put_env("behind")])].concat();
     TestImage::new()
-        .entries(&[put_env("deleted"), put_env("overwritten"), put_env("parent/gone"), dir("opaque"), put_env("opaque/hidden"), put_env("present")])
+        .entries(&[
+            put_env("deleted"),
+            put_env("overwritten"),
+            put_env("parent/gone"),
+            dir("opaque"),
+            put_env("opaque/hidden"),
+            put_env("present"),
+        ])
         .entries(&[put("lib.jar", jar("a.properties", line("jar").as_bytes())), put_env("twice"), put("twice.env", "nothing")])
         .step("RUN smuggle", &hidden)
         .entries(&[rm("deleted.env"), put("overwritten.env", "other"), rm("parent"), opaque("opaque"), rm("lib.jar")])
@@ -171,7 +180,10 @@ fn a_hostile_image_cannot_leave_the_directory() {
     let deep = TestImage::new()
         .step("RUN hostile", &blocks(&entries))
         .entries(&[put(&format!("{}x", "d/".repeat(3000)), secret("14")), put(&"n".repeat(5000), secret("15"))])
-        .entries(&[put("jar.jar", jar("../../../escape-16", secret("16").as_bytes())), put("tar.tar", blocks(&[Raw::new("/abs/escape-17", b'0', secret("17"))]))]);
+        .entries(&[
+            put("jar.jar", jar("../../../escape-16", secret("16").as_bytes())),
+            put("tar.tar", blocks(&[Raw::new("/abs/escape-17", b'0', secret("17"))])),
+        ]);
     let target = file(place.path(), "image.tar", &deep.docker_save());
     let out = place.path().join("deep/out");
     fs::create_dir(place.path().join("deep")).expect("a directory");
@@ -206,7 +218,11 @@ fn a_hostile_image_cannot_leave_the_directory() {
 #[test]
 fn what_is_said_is_redacted_and_what_is_written_is_not() {
     let place = temporary();
-    let target = file(place.path(), "image.tar", &TestImage::new().step(&format!("RUN echo {}", token("said")), &layer_tar(&[put("f", line("said"))])).docker_save());
+    let target = file(
+        place.path(),
+        "image.tar",
+        &TestImage::new().step(&format!("RUN echo {}", token("said")), &layer_tar(&[put("f", line("said"))])).docker_save(),
+    );
     let out = place.path().join("out").display().to_string();
     let recovered = run(["recover", &target, "--all", "-o", &out]);
     let manifest = fs::read_to_string(Path::new(&out).join("recovered.json")).expect("a manifest");

@@ -1,7 +1,9 @@
 //! Rewinding: the image after layer N is what a naive overlay of the first N layers says, whatever the layers are.
 
 use crate::properties::layers;
-use crate::support::{Entry, Packing, TestImage, archive, codes, fates, file, layer_tar, members, put, rm, run, run_with, scan, temporary, token, unpack};
+use crate::support::{
+    Entry, Packing, TestImage, archive, codes, fates, file, layer_tar, members, put, rm, run, run_with, scan, temporary, token, unpack,
+};
 use pentimento::limits::Limits;
 use pentimento::source::Source;
 use proptest::prelude::*;
@@ -143,7 +145,11 @@ fn what_cannot_be_rewound_is_refused_and_leaves_nothing_behind() {
     let superseded = TestImage::new().layer([put("f", line("first")), put("f", "second")]);
     let superseded = file(place.path(), "superseded.tar", &superseded.docker_save());
     let id = run(["scan", &superseded, "--format", "json"]).json()["findings"][0]["id"].as_str().expect("an id").to_owned();
-    let in_config = file(place.path(), "config.tar", &TestImage::new().layer([put("f", "x")]).config(json!({ "Env": [line("env").trim()] })).docker_save());
+    let in_config = file(
+        place.path(),
+        "config.tar",
+        &TestImage::new().layer([put("f", "x")]).config(json!({ "Env": [line("env").trim()] })).docker_save(),
+    );
     let env = run(["scan", &in_config, "--format", "json"]).json()["findings"][0]["id"].as_str().expect("an id").to_owned();
     let plain = file(place.path(), "plain.tar", &archive(&[("a".to_owned(), b"b".to_vec())]));
     for (arguments, why) in [
@@ -164,20 +170,28 @@ fn what_cannot_be_rewound_is_refused_and_leaves_nothing_behind() {
     let pipe = run_with(["rewind", "-", "--layer", "0", "-o", &out], &image().docker_save());
     assert!(pipe.code == 2 && pipe.stderr.contains("save it first"), "{}", pipe.stderr);
     // A layer that is not there.
-    let without: Vec<(String, Vec<u8>)> = members(&image().docker_save()).into_iter().filter(|(name, _)| !name.starts_with(&format!("{:064}", 1))).collect();
+    let without: Vec<(String, Vec<u8>)> =
+        members(&image().docker_save()).into_iter().filter(|(name, _)| !name.starts_with(&format!("{:064}", 1))).collect();
     let without = file(place.path(), "without.tar", &archive(&without));
     assert_eq!(run(["rewind", &without, "--layer", "0", "-o", &out]).code, 0);
     std::fs::remove_file(&out).expect("a file");
     let missing = run(["rewind", &without, "--layer", "2", "-o", &out]);
     assert!(missing.code == 2 && missing.stderr.contains("layer 1 is not in this archive"), "{}", missing.stderr);
-    assert!(std::fs::read_dir(place.path()).expect("a directory").all(|item| !item.expect("an item").file_name().to_string_lossy().starts_with(".pentimento")));
+    assert!(
+        std::fs::read_dir(place.path()).expect("a directory").all(|item| !item
+            .expect("an item")
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".pentimento"))
+    );
 }
 
 #[test]
 fn a_config_that_lies_is_made_true_and_a_directory_will_do() {
     let place = temporary();
     let bytes = image().docker_save();
-    let lying = String::from_utf8_lossy(&bytes).replace(&pentimento::digest::Digest::sha256(&layer_tar(&[put("base", "b")])).encoded(), &"0".repeat(64));
+    let lying = String::from_utf8_lossy(&bytes)
+        .replace(&pentimento::digest::Digest::sha256(&layer_tar(&[put("base", "b")])).encoded(), &"0".repeat(64));
     let target = file(place.path(), "lying.tar", lying.as_bytes());
     let out = place.path().join("out.tar").display().to_string();
     let made = run(["rewind", &target, "--layer", "1", "-o", &out]);

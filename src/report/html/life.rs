@@ -158,7 +158,9 @@ pub fn in_words(finding: &FindingEntry) -> String {
     };
     match (finding.fate.state.as_str(), finding.fate.by_layer) {
         ("present", _) => format!("{layer}{again}, visible in the final image."),
-        (_, Some(by)) => format!("{layer}{again}, visible up to layer {by}, which hid it ({}); still recoverable.", fate_words(&finding.fate)),
+        (_, Some(by)) => {
+            format!("{layer}{again}, visible up to layer {by}, which hid it ({}); still recoverable.", fate_words(&finding.fate))
+        }
         _ => format!("{layer}{again}, {}; still recoverable.", fate_words(&finding.fate)),
     }
 }
