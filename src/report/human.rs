@@ -26,6 +26,18 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<(
     page.summary()
 }
 
+/// Where a life line ends, and how: a shape for each fate. What still shows is only born.
+fn mark(state: &str) -> char {
+    match state {
+        "deleted" => '✕',
+        "overwritten" => '◆',
+        "replaced" => '□',
+        "superseded" => '○',
+        "hidden" => '△',
+        _ => '●',
+    }
+}
+
 /// Findings by secret, in the order of their worst.
 pub(super) fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
     let mut order: Vec<Vec<&FindingEntry>> = Vec::new();
@@ -133,7 +145,14 @@ impl Page<'_> {
         };
         let id = self.dim(&finding.id);
         writeln!(self.out, "    {strip}{image}{}  {}  {id}", sanitise(&location(finding)), self.fate(finding))?;
-        let told = life_lines(finding);
+        let mut told = life_lines(finding);
+        // What tar cannot get, by its name or its place, we can.
+        let target = finding.image.and_then(|image| self.report.images.get(image)).map(|image| image.source.as_str());
+        if let (None, "file", Some(target)) =
+            (&finding.retrieve, &finding.location.kind[..], target.filter(|t| *t != "-").and_then(shell_word))
+        {
+            told.push(("get", format!("pentimento recover {target} {}", finding.id)));
+        }
         if self.told == told {
             return Ok(());
         }
@@ -147,7 +166,8 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// One cell a layer: `·` without it, `●` born, `━` there, `✕` hidden. Nothing for metadata.
+    /// The life line, one cell a layer: `·` not there yet, `●` born, `━` visible, `┿` written again, a mark where and how it was hidden, `░`
+    /// recoverable all the same. Nothing for metadata. The page for browsers has the same marks.
     fn strip(&self, finding: &FindingEntry) -> String {
         let layers = finding.image.and_then(|i| self.report.images.get(i)).map_or(0, |i| i.layers.len());
         let Some(born) = finding.location.layer.filter(|_| finding.location.kind == "file" && layers > 0) else { return String::new() };
@@ -159,10 +179,18 @@ impl Page<'_> {
         let mut strip = String::new();
         for at in 0..cells {
             strip.push(match at {
-                _ if at == cell(born) => '●',
-                _ if died.is_some_and(|died| at == cell(died)) => '✕',
+                _ if died.is_some_and(|died| at == cell(died)) => mark(&finding.fate.state),
+                _ if at == cell(born) => {
+                    if died.is_none() {
+                        mark(&finding.fate.state)
+                    } else {
+                        '●'
+                    }
+                }
                 _ if absent.is_some_and(|absent| absent.contains(&at)) => '?',
-                _ if at < cell(born) || died.is_some_and(|died| at > cell(died)) || died.is_none() && gone => '·',
+                _ if at < cell(born) => '·',
+                _ if died.is_some_and(|died| at > cell(died)) || died.is_none() && gone => '░',
+                _ if finding.rewritten_in.iter().any(|again| at == cell(*again)) => '┿',
                 _ => '━',
             });
         }
