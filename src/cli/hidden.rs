@@ -1,8 +1,8 @@
 //! `pentimento hidden`: every file that can still be got back and does not show, whether or not a rule fired.
 
+use super::items::fate_entry;
 use super::print;
 use super::read::{ReadArgs, Reading, name_of};
-use super::recover::fate_entry;
 use anyhow::{Context, Result};
 use globset::{Glob, GlobMatcher};
 use pentimento::census::{Census, Version};

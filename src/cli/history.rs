@@ -1,8 +1,8 @@
 //! `pentimento history`: every version of one path.
 
+use super::items::fate_entry;
 use super::print;
 use super::read::{ReadArgs, Reading, name_of};
-use super::recover::fate_entry;
 use anyhow::{Result, bail};
 use pentimento::census::{Census, Version};
 use pentimento::digest::Digest;

@@ -1,7 +1,7 @@
 //! `pentimento layers`: the life of an image, layer by layer.
 
+use super::items::fate_entry;
 use super::read::{ReadArgs, Reading, name_of};
-use super::recover::fate_entry;
 use super::{When, print};
 use anyhow::{Result, bail};
 use pentimento::census::{Census, Changes};

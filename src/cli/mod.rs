@@ -7,6 +7,7 @@ mod explain;
 mod hidden;
 mod history;
 mod inspect;
+mod items;
 mod layers;
 mod limits;
 mod progress;

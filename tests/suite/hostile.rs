@@ -443,7 +443,7 @@ fn limits_are_said_and_never_stop_the_rest() {
 fn many_problems_of_one_kind_are_counted() {
     let entries: Vec<_> = (0..500).map(|i| file(&format!("../{i}"), "x")).collect();
     let (_, report) = scan(&image(&tar(&entries)), &[]);
-    let notes = report["notes"].as_array().expect("notes");
+    let notes: Vec<_> = report["notes"].as_array().expect("notes").iter().filter(|note| note["code"] == "path-traversal").collect();
     assert!(notes.len() == 21 && notes[20]["message"] == "and 480 more of this kind", "{notes:#?}");
 }
 

@@ -70,8 +70,8 @@ fn every_version_comes_back_from_every_layout() {
     for (layout, bytes) in layouts {
         let name = layout.replace([' ', ','], "-");
         let target = if layout == "directory" {
-            unpack(&image().oci_archive(Packing::Zstd), &place.path().join("oci"));
-            place.path().join("oci").display().to_string()
+            unpack(&image().oci_archive(Packing::Zstd), &place.path().join("layout"));
+            place.path().join("layout").display().to_string()
         } else {
             file(place.path(), &name, &bytes)
         };
