@@ -6,12 +6,27 @@ use crate::text::{sanitise, shorten};
 
 /// Text of any origin as text or as a quoted attribute: without control, bidirectional and invisible characters, and without markup.
 pub fn esc(text: &str) -> String {
-    markup(&sanitise(text))
+    markup(&spelt(text))
 }
 
 /// The same, at most `most` characters of it.
 pub fn esc_short(text: &str, most: usize) -> String {
-    markup(&shorten(&sanitise(text), most))
+    markup(&shorten(&spelt(text), most))
+}
+
+/// The text as it is to be seen, before it is cut and escaped: what is hostile in it, and piles of marks, are written out.
+pub fn spelt(text: &str) -> String {
+    let mut marks = 0;
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in sanitise(text).chars() {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        if marks > MOST_MARKS {
+            out.push_str(&format!("\\u{{{:x}}}", c as u32));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Text of any origin that may have line breaks of ours (blocks of a Dockerfile).
@@ -31,11 +46,8 @@ fn is_mark(c: char) -> bool {
 
 fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    let mut marks = 0;
     for c in text.chars() {
-        marks = if is_mark(c) { marks + 1 } else { 0 };
         match c {
-            c if marks > MOST_MARKS => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),

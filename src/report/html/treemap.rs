@@ -1,6 +1,6 @@
 //! What is in an image, by directory, and how much of it is hidden: a treemap and a table.
 
-use super::parts::{esc, esc_short, image_name, left_out, scroll, table};
+use super::parts::{esc, esc_short, image_name, left_out, scroll, spelt, table};
 use super::squares::{Rect, squarify};
 use crate::report::human::bytes;
 use crate::report::{Report, TreeEntry};
@@ -109,7 +109,7 @@ impl Picture {
 
     /// The name in the corner. On hatching it stands on a plate.
     fn label(&mut self, name: &str, rect: Rect, hidden: f64, branch: bool) {
-        let text = crate::text::shorten(&crate::text::sanitise(name), ((rect.w - 8.0) / 7.6) as usize);
+        let text = crate::text::shorten(&spelt(name), ((rect.w - 8.0) / 7.6) as usize);
         if !branch && rect.h - hidden < 20.0 {
             let width = (text.chars().count() as f64 * 7.6 + 8.0).min(rect.w - 2.0);
             self.shapes.push_str(&shape(Rect { x: rect.x + 1.0, y: rect.y + 1.0, w: width, h: 18.0 }, "plate"));
