@@ -32,6 +32,7 @@ pub fn report(source: Source) -> Result<Report, Error> {
         include_public: true,
         fail_on: FailOn::Any,
         allow_missing_layers: false,
+        ..View::default()
     };
     let (report, _) = report::build(&[scanned], &[], DETECTOR.rules(), view).expect("a report");
     Ok(report)
