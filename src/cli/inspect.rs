@@ -4,6 +4,7 @@ use super::print;
 use super::read::{ReadArgs, Reading, name_of};
 use anyhow::Result;
 use pentimento::error::Code;
+use pentimento::report::human::plural;
 use pentimento::text::sanitise;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -90,8 +91,8 @@ fn human(reading: &Reading, oddities: &[Oddity]) -> Result<String> {
     let problems = reading.report.problems.len();
     match (problems, reading.report.notes.len()) {
         (0, 0) => writeln!(text, "\nnothing odd: everything was read, and all of it is as it should be")?,
-        (0, notes) => writeln!(text, "\n{notes} notes; everything was read")?,
-        (problems, notes) => writeln!(text, "\n{problems} problems, {notes} notes; NOT everything could be read")?,
+        (0, notes) => writeln!(text, "\n{}; everything was read", plural(notes, "note"))?,
+        (problems, notes) => writeln!(text, "\n{}, {}; NOT everything could be read", plural(problems, "problem"), plural(notes, "note"))?,
     }
     Ok(text)
 }
