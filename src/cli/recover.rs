@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Args {
     /// The saved image: a file or a directory. A pipe cannot be read twice: save it first
     pub target: String,
-    /// The id of a finding, or the beginning of one (then all places of that secret in that file); or the path of a file
+    /// The id of a finding, or the beginning of one; or the path of a file
     #[arg(value_name = "FINDING-ID|PATH", required_unless_present_any = ["all", "hidden"], conflicts_with_all = ["all", "hidden"])]
     pub what: Option<String>,
     /// With a path: the layer whose version of the file it is (from 0; `pentimento history` lists them)
