@@ -9,8 +9,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::layer_scan::Place;
 use crate::limits::Limits;
-use crate::scan::{Part, Wanted, take};
-use crate::source::Source;
+use crate::scan::{Open, Part, Wanted, take};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -115,10 +114,10 @@ impl<W: Write> Writing<W> {
     }
 }
 
-/// Writes what is planned. `source` is what `archive` was read from, and `stop` anything but 0 when the reading is to end.
+/// Writes what is planned. `open` opens what `archive` was read from, and `stop` anything but 0 when the reading is to end.
 pub fn write(
     plan: &Plan,
-    source: Source,
+    open: Open,
     archive: &Archive,
     limits: &Limits,
     stop: &Arc<AtomicUsize>,
@@ -144,7 +143,7 @@ pub fn write(
         }
         Ok(())
     });
-    let missing = take(source, archive, &wanted, limits, stop, to)?;
+    let missing = take(open, archive, &wanted, limits, stop, to)?;
     if !missing.is_empty() {
         return Err(failed(io::Error::other("a layer could not be read again: the reading was stopped, or the target has changed")));
     }
@@ -189,6 +188,8 @@ pub fn full_name(name: &str) -> Option<String> {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
         _ => ("docker.io", path),
     };
+    // What Docker's own registry is called, too (distribution/reference, normalize.go).
+    let host = if host == "index.docker.io" { "docker.io" } else { host };
     let host_ok = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:".contains(&b)) && !host.starts_with(['.', '-', ':']);
     let part = |part: &str| {
         let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -213,6 +214,7 @@ mod tests {
             ("app", "docker.io/library/app:latest"),
             ("app:1", "docker.io/library/app:1"),
             ("docker.io/library/app:1", "docker.io/library/app:1"),
+            ("index.docker.io/library/app:1", "docker.io/library/app:1"),
             ("me/app:1", "docker.io/me/app:1"),
             ("localhost/app", "localhost/app:latest"),
             ("host:5000/a/b-c_d.e:T.1", "host:5000/a/b-c_d.e:T.1"),

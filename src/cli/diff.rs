@@ -83,7 +83,9 @@ pub fn run(args: &Args) -> Result<u8> {
 fn by_id(reading: &Reading) -> BTreeMap<&str, &FindingEntry> {
     let mut all: BTreeMap<&str, &FindingEntry> = BTreeMap::new();
     for finding in &reading.report.findings {
-        let known = all.entry(&finding.id).or_insert(finding);
+        // The same secret again in the same place, after it was hidden, has a number behind its id: it is one.
+        let id = finding.id.split('-').next().unwrap_or(&finding.id);
+        let known = all.entry(id).or_insert(finding);
         if shows(finding) && !shows(known) {
             *known = finding;
         }

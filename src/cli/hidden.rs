@@ -1,6 +1,6 @@
 //! `pentimento hidden`: every file that can still be got back and does not show, whether or not a rule fired.
 
-use super::items::fate_entry;
+use super::items::{fate_entry, recoverable};
 use super::print;
 use super::read::{ReadArgs, Reading, name_of};
 use anyhow::{Context, Result};
@@ -9,12 +9,12 @@ use pentimento::census::{Census, Version};
 use pentimento::layer::change::{ChangeKind, FileType};
 use pentimento::report::FateEntry;
 use pentimento::report::human::{bytes, fate_words, plural};
-use pentimento::report::{fate::instruction, shell_word};
+use pentimento::report::{fate::instruction, shell_bytes, shell_word};
 use pentimento::suspicion::Hidden;
 use pentimento::text::{exact, sanitise};
 use pentimento::timeline::Fate;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Options of `hidden`.
@@ -61,6 +61,12 @@ struct Told {
     files: Vec<File>,
     /// Their content, in bytes.
     bytes: u64,
+    /// The archive holds other images, too.
+    #[serde(skip)]
+    several: bool,
+    /// The first file's name is not told as it is.
+    #[serde(skip)]
+    redacted: bool,
 }
 
 /// One hidden file.
@@ -69,6 +75,8 @@ struct File {
     path: String,
     size: u64,
     layer: usize,
+    /// Which of several that the layer holds at this path, from 1.
+    nth: Option<usize>,
     fate: FateEntry,
     /// How much it looks like something that somebody wanted to hide.
     suspicion: i32,
@@ -106,12 +114,7 @@ fn told(args: &Args, reading: &Reading, image: usize, glob: Option<&GlobMatcher>
     let visible = census.visible_contents();
     let paths: HashSet<&[u8]> =
         census.files().filter(|(v, _)| census.fate(*v) == Some(Fate::Present)).map(|(v, _)| census.path(v)).collect();
-    let mut findings: HashMap<(usize, &str), Vec<String>> = HashMap::new();
-    for finding in reading.report.findings.iter().filter(|finding| finding.image == Some(image)) {
-        if let (Some(layer), Some(path)) = (finding.location.layer, &finding.location.path) {
-            findings.entry((layer, path)).or_default().push(finding.id.clone());
-        }
-    }
+    let findings = reading.in_files(image);
     let by: Vec<Option<String>> = (0..census.layers.len()).map(|layer| instruction(reading.entry(image), layer, 4096).0).collect();
     let mut files = Vec::new();
     for (version, entry, life) in census.hidden() {
@@ -125,7 +128,9 @@ fn told(args: &Args, reading: &Reading, image: usize, glob: Option<&GlobMatcher>
             continue;
         }
         let path = exact(census.path(version));
-        let found = findings.get(&(version.layer, path.as_str())).cloned().unwrap_or_default();
+        let found = findings.get(&(version.layer, census.path(version))).cloned().unwrap_or_default();
+        let several = census.scan(version.layer).map(|scan| recoverable(scan, census.path(version))).filter(|all| all.len() > 1);
+        let nth = several.and_then(|all| all.iter().position(|entry| *entry == version.entry)).map(|at| at + 1);
         let (suspicion, reasons) = Hidden {
             path: census.path(version),
             size: entry.size,
@@ -138,15 +143,18 @@ fn told(args: &Args, reading: &Reading, image: usize, glob: Option<&GlobMatcher>
         .suspicion();
         let reasons = reasons.into_iter().map(str::to_owned).collect();
         let engine_dependent = life.engine_dependent.map(str::to_owned);
-        files.push(File { path, size: entry.size, layer: version.layer, fate, suspicion, reasons, findings: found, engine_dependent });
+        files.push(File { path, size: entry.size, layer: version.layer, nth, fate, suspicion, reasons, findings: found, engine_dependent });
     }
     files.sort_by(|a, b| (b.suspicion, a.layer, &a.path).cmp(&(a.suspicion, b.layer, &b.path)));
     let bytes = files.iter().map(|file| file.size).sum();
+    let first = files.first().map(|file| file.path.clone());
     let mut clean = Vec::with_capacity(files.len());
     for file in files {
         clean.push(reading.clean(file)?);
     }
-    Ok(Told { image, names: reading.report.images[image].names.clone(), files: clean, bytes })
+    let redacted = clean.first().map(|file| &file.path) != first.as_ref();
+    let several = reading.report.images.len() > 1;
+    Ok(Told { image, names: reading.report.images[image].names.clone(), files: clean, bytes, several, redacted })
 }
 
 /// A version that was written again with the same content by a later layer is told there.
@@ -182,9 +190,12 @@ fn human(args: &Args, told: &Told) -> Result<String> {
         && let Some(target) = shell_word(&args.target)
         && args.target != "-"
     {
-        let path = pentimento::report::shell_bytes(first.path.as_bytes()).unwrap_or_else(|| "PATH".to_owned());
-        writeln!(text, "get one: pentimento recover {target} {} --layer {}", sanitise(&path), first.layer)?;
-        writeln!(text, "get all: pentimento recover {target} --hidden -o DIR")?;
+        // A name that had to be redacted cannot be typed.
+        let path = shell_bytes(first.path.as_bytes()).filter(|_| !told.redacted).unwrap_or_else(|| "PATH".to_owned());
+        let nth = first.nth.map(|nth| format!(" --nth {nth}")).unwrap_or_default();
+        let image = told.several.then(|| format!(" --image {}", told.image)).unwrap_or_default();
+        writeln!(text, "get one: pentimento recover {target} {} --layer {}{nth}{image}", sanitise(&path), first.layer)?;
+        writeln!(text, "get all: pentimento recover {target} --hidden{image} -o DIR")?;
     }
     text.push('\n');
     Ok(text)

@@ -76,7 +76,8 @@ pub fn run(args: &Args) -> Result<u8> {
         let versions = census.at(&path);
         if !versions.is_empty() {
             let digests = digests(&reading, &census, &versions)?;
-            let told = versions.iter().map(|version| told(&reading, image, &census, *version, &digests)).collect();
+            let found = reading.in_files(image);
+            let told = versions.iter().map(|version| told(&reading, image, &census, *version, (&digests, &found))).collect();
             let names = reading.report.images[image].names.clone();
             histories.push(reading.clean(History { image, names, path: exact(&path), versions: told })?);
         }
@@ -107,7 +108,7 @@ fn digests(reading: &Reading, census: &Census, versions: &[Version]) -> Result<H
         Wanted { blob: census.layers[content.layer].and_then(|(blob, _)| blob), entry: content.entry, place: Place::Content }
     });
     let wanted: Vec<Wanted> = wanted.collect();
-    let Ok(source) = reading.again("history") else { return Ok(HashMap::new()) };
+    let Ok(open) = reading.again("history") else { return Ok(HashMap::new()) };
     // Of several names of one file, one is read.
     let mut distinct = wanted.clone();
     distinct.dedup();
@@ -115,20 +116,31 @@ fn digests(reading: &Reading, census: &Census, versions: &[Version]) -> Result<H
     let shared = found.clone();
     let to = Box::new(move |part: Part| {
         let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 << 10]);
-        while let n @ 1.. = part.content.read(&mut buffer)? {
-            hash.update(&buffer[..n]);
+        loop {
+            match part.content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => hash.update(&buffer[..n]),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                // Of what is damaged there is none.
+                Err(_) => return Ok(()),
+            }
         }
         shared.lock().unwrap_or_else(PoisonError::into_inner).insert(part.index, Digest::of(hash).encoded());
         Ok(())
     });
-    take(source, &reading.scanned.archive, &distinct, reading.limits(), reading.stop(), to)?;
+    take(&open, &reading.scanned.archive, &distinct, reading.limits(), reading.stop(), to)?;
     let found = found.lock().unwrap_or_else(PoisonError::into_inner);
     let of = |wanted: &Wanted| distinct.iter().position(|other| other == wanted).and_then(|index| found.get(&index).cloned());
     Ok(asked.into_iter().zip(&wanted).filter_map(|(version, wanted)| Some((version, of(wanted)?))).collect())
 }
 
-fn told(reading: &Reading, image: usize, census: &Census, version: Version, digests: &HashMap<Version, String>) -> Told {
-    let path = exact(census.path(version));
+fn told(
+    reading: &Reading,
+    image: usize,
+    census: &Census,
+    version: Version,
+    (digests, found): (&HashMap<Version, String>, &HashMap<(usize, &[u8]), Vec<String>>),
+) -> Told {
     let (certain, _, candidates) = instruction(reading.entry(image), version.layer, 32 << 10);
     let same_layer = census.scan(version.layer).map(|scan| scan.at(census.path(version))).unwrap_or_default();
     let entry = census.entry(version);
@@ -142,9 +154,6 @@ fn told(reading: &Reading, image: usize, census: &Census, version: Version, dige
         Some(ChangeKind::Opaque | ChangeKind::OverlayOpaque) => "opaque",
         Some(ChangeKind::LinkPool | ChangeKind::Nothing) | None => "hidden",
     };
-    let findings = reading.report.findings.iter();
-    let here =
-        findings.filter(|f| f.image == Some(image) && f.location.layer == Some(version.layer) && f.location.path.as_ref() == Some(&path));
     Told {
         layer: version.layer,
         nth: same_layer.iter().position(|entry| *entry == version.entry).map_or(1, |at| at + 1),
@@ -156,7 +165,7 @@ fn told(reading: &Reading, image: usize, census: &Census, version: Version, dige
         sha256: digests.get(&version).cloned(),
         fate: census.fate(version).map(|fate| fate_entry(fate, reading, image, version.layer)),
         rewritten_in: census.life(version).map(|life| life.rewritten_in.clone()).unwrap_or_default(),
-        findings: here.map(|finding| finding.id.clone()).collect(),
+        findings: found.get(&(version.layer, census.path(version))).cloned().unwrap_or_default(),
     }
 }
 

@@ -8,7 +8,7 @@ use pentimento::census::{Census, Version};
 use pentimento::finding::{Finding, Location, State};
 use pentimento::image::Kind;
 use pentimento::layer::change::{ChangeKind, FileType};
-use pentimento::layer_scan::{Place, Way};
+use pentimento::layer_scan::{LayerScan, Place, Way};
 use pentimento::report::FateEntry;
 use pentimento::report::fate::{fate, instruction};
 use pentimento::scan::Wanted;
@@ -75,12 +75,23 @@ pub fn items(args: &Args, reading: &Reading) -> Result<Vec<Item>> {
     if args.layer.is_some() {
         return Ok(vec![listing.version(args, what)?]);
     }
-    let id = |finding: &Finding| what.len() >= 4 && finding.id.starts_with(what);
+    // An id may be the beginning of another one: `…` and `…-2`.
+    let exact = reading.scanned.findings.iter().any(|finding| finding.id == what);
+    let id = |finding: &Finding| finding.id == what || !exact && what.len() >= 4 && finding.id.starts_with(what);
     let found = listing.findings(args, id)?;
     match found.is_empty() {
         true => Ok(vec![listing.version(args, what)?]),
         false => Ok(found),
     }
+}
+
+/// What a layer holds at a path and can be got back, in the order of the tar: `--nth` counts it.
+pub fn recoverable(scan: &LayerScan, path: &[u8]) -> Vec<u32> {
+    let whole = |entry: &u32| {
+        let entry = scan.entry(*entry);
+        matches!(entry.kind, ChangeKind::Put(_) | ChangeKind::LinkPool) || entry.size > 0
+    };
+    scan.at(path).iter().copied().filter(whole).collect()
 }
 
 struct Listing<'a> {
@@ -136,7 +147,15 @@ impl Listing<'_> {
                     _ => Place::Inner(inner.clone()),
                 };
                 let (blob, entry, place) = self.stands(*blob, *entry, place);
-                self.item(Wanted { blob, entry, place }, finding.image, *layer, path)
+                let mut item = self.item(Wanted { blob, entry, place: place.clone() }, finding.image, *layer, path);
+                if self.is_file_system() && blob.is_some() {
+                    // The way in begins with the entry of the archive that the file is.
+                    item.about.inner = inner.iter().map(|step| exact(step)).collect();
+                    item.parts.truncate(1);
+                    item.parts.push([path, &b"!"[..]].concat());
+                    item.parts.extend(inner.iter().map(|step| step.to_vec()));
+                }
+                item
             }
         };
         if let Location::Metadata { .. } = &finding.location {
@@ -174,10 +193,8 @@ impl Listing<'_> {
         let told = sanitise(path);
         let mut versions = census.at(&clean);
         versions.retain(|version| {
-            let whole = census
-                .entry(*version)
-                .is_some_and(|entry| matches!(entry.kind, ChangeKind::Put(_) | ChangeKind::LinkPool) || entry.size > 0);
-            whole && args.layer.is_none_or(|layer| layer == version.layer)
+            let within = census.scan(version.layer).is_some_and(|scan| recoverable(scan, &clean).contains(&version.entry));
+            within && args.layer.is_none_or(|layer| layer == version.layer)
         });
         let history = format!("`pentimento history` lists what there is of {told}");
         let chosen = match (versions.len(), args.nth) {
@@ -197,7 +214,7 @@ impl Listing<'_> {
             ChangeKind::Put(FileType::Directory) => bail!("{told} is a directory there"),
             ChangeKind::Put(FileType::Symlink) => {
                 let target = census.scan(chosen.layer).map(|scan| exact(scan.target(chosen.entry))).unwrap_or_default();
-                bail!("{told} is a symbolic link to {} there", sanitise(&target))
+                bail!("{told} is a symbolic link to {} there", sanitise(&self.reading.clean(target)?))
             }
             ChangeKind::Put(FileType::Special) => bail!("{told} is a device, a FIFO or a socket there: it has no content"),
             ChangeKind::Put(FileType::HardLink) if entry.size == 0 && entry.content.is_none() && census.content(chosen) == chosen => {
@@ -256,7 +273,7 @@ impl Listing<'_> {
             layer_offset: wanted.blob.is_some().then_some(entry.offset).filter(|_| is_content || inner),
             archive_offset: (is_content && !packed && self.archive.packing.is_empty() && !Path::new(&self.reading.scanned.target).is_dir())
                 .then_some(base + entry.offset),
-            size: 0,
+            size: entry.size,
             mode: (entry.kind != ChangeKind::Nothing && wanted.blob.is_some()).then(|| format!("{:04o}", entry.mode)),
             uid: None,
             gid: None,

@@ -120,7 +120,7 @@ fn life(args: &Args, reading: &Reading, index: usize, base: Option<&pentimento::
     let census = reading.census(index);
     let changes = census.changes();
     if args.files.is_some_and(|layer| layer >= changes.len()) {
-        bail!("the image has {} layers: the last one is {}", changes.len(), changes.len().saturating_sub(1));
+        bail!("the image has {}, counted from 0", plural(changes.len(), "layer"));
     }
     let told = &reading.report.images[index];
     let base_layers = base.map(|base| base.shared(&reading.scanned.archive, image));
@@ -157,10 +157,7 @@ fn life(args: &Args, reading: &Reading, index: usize, base: Option<&pentimento::
 
 fn files(reading: &Reading, image: usize, census: &Census, layer: usize) -> Vec<File> {
     let Some(scan) = census.scan(layer) else { return Vec::new() };
-    let mut secrets: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
-    for finding in reading.report.findings.iter().filter(|f| f.image == Some(image) && f.location.layer == Some(layer)) {
-        *secrets.entry(finding.location.path.as_deref().unwrap_or_default()).or_default() += 1;
-    }
+    let found = reading.in_files(image);
     let entries = scan.entries().map(|(index, entry)| {
         let change = match entry.kind {
             ChangeKind::Put(FileType::Regular) => "put",
@@ -172,15 +169,14 @@ fn files(reading: &Reading, image: usize, census: &Census, layer: usize) -> Vec<
             ChangeKind::Opaque | ChangeKind::OverlayOpaque => "opaque",
             ChangeKind::LinkPool | ChangeKind::Nothing => "hidden",
         };
-        let path = exact(scan.path(index));
         File {
             change: change.to_owned(),
-            secrets: secrets.get(path.as_str()).copied().unwrap_or_default(),
+            secrets: found.get(&(layer, scan.path(index))).map_or(0, Vec::len),
             target: Some(exact(scan.target(index))).filter(|target| !target.is_empty()),
             size: entry.size,
             mode: format!("{:04o}", entry.mode),
             fate: census.fate(pentimento::census::Version { layer, entry: index }).map(|fate| fate_entry(fate, reading, image, layer)),
-            path,
+            path: exact(scan.path(index)),
         }
     });
     entries.collect()

@@ -93,7 +93,9 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("pentimento: {}", pentimento::text::sanitise(&format!("{e:#}")));
+            // Line breaks are ours; what comes from an image is sanitised where it enters, too.
+            let lines: Vec<String> = format!("{e:#}").split('\n').map(pentimento::text::sanitise).collect();
+            eprintln!("pentimento: {}", lines.join("\n"));
             ExitCode::from(2)
         }
     }

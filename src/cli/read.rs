@@ -3,10 +3,11 @@
 use super::limits::LimitArgs;
 use super::scan::ConfidenceArg;
 use super::{progress, stop};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use pentimento::archive::Archive;
 use pentimento::census::Census;
 use pentimento::detect::Detector;
+use pentimento::finding::Location;
 use pentimento::image::platform::Platform;
 use pentimento::image::{Image, Selection};
 use pentimento::layer_scan::LayerScan;
@@ -18,6 +19,7 @@ use pentimento::text::sanitise;
 use pentimento::{finding, image, posture, scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
@@ -173,7 +175,7 @@ impl Reading {
     fn list(&self) -> String {
         let lines = self.report.images.iter().enumerate().map(|(index, image)| {
             let platform = image.platform.as_deref().unwrap_or("unknown platform");
-            format!("  {index}  {} · {platform} · {} layers", name_of(&image.names), image.layers.len())
+            sanitise(&format!("  {index}  {} · {platform} · {} layers", name_of(&image.names), image.layers.len()))
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -192,6 +194,19 @@ impl Reading {
         census
     }
 
+    /// The reported findings in files of an image, by layer and path. (In the report paths are redacted.)
+    pub fn in_files(&self, image: usize) -> HashMap<(usize, &[u8]), Vec<String>> {
+        let told = self.report.findings.iter().filter(|finding| finding.image == Some(image));
+        let told: HashSet<&str> = told.map(|finding| finding.id.as_str()).collect();
+        let mut found: HashMap<(usize, &[u8]), Vec<String>> = HashMap::new();
+        for finding in self.scanned.findings.iter().filter(|f| f.image == Some(image) && told.contains(f.id.as_str())) {
+            if let Location::File { layer: Some(layer), path, .. } = &finding.location {
+                found.entry((*layer, path)).or_default().push(finding.id.clone());
+            }
+        }
+        found
+    }
+
     /// The limits that were asked for.
     pub fn limits(&self) -> &pentimento::limits::Limits {
         &self.limits
@@ -203,7 +218,7 @@ impl Reading {
     }
 
     /// Reads the target again. A pipe cannot be.
-    pub fn again(&self, what: &str) -> Result<Source> {
+    pub fn again(&self, what: &str) -> Result<impl Fn() -> Result<Source, pentimento::Error> + '_> {
         let target = &self.scanned.target;
         let again = "what was read from a pipe cannot be read again: save it first";
         if target == "-" {
@@ -213,7 +228,7 @@ impl Reading {
         if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
             bail!("{what}: {again}");
         }
-        Source::open(target, &self.limits).with_context(|| format!("{target} cannot be read again"))
+        Ok(move || Source::open(target, &self.limits))
     }
 
     /// Says on stderr what could not be read, and returns the exit code: 3 if there is such a thing.

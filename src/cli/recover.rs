@@ -1,13 +1,14 @@
 //! `pentimento recover`: the exact bytes of any version of any file, to standard output or into a directory.
 
 use super::items::{Item, Recovered, items};
+use super::print;
 use super::read::{ReadArgs, Reading};
 use super::vault::Vault;
 use anyhow::{Result, bail};
 use pentimento::archive::Archive;
 use pentimento::digest::{ContentHasher, Digest};
 use pentimento::layer_scan::{LayerScan, Place};
-use pentimento::report::human::{bytes, fate_words};
+use pentimento::report::human::{bytes, fate_words, plural};
 use pentimento::scan::{Part, Wanted, take};
 use pentimento::text::{exact, sanitise};
 use serde::Serialize;
@@ -79,6 +80,7 @@ fn copy(part: Part, about: &mut Recovered, expected: Option<pentimento::digest::
         (about.uid, about.gid) = (header.owner.map(|owner| owner.0), header.owner.map(|owner| owner.1));
         (about.mtime, about.mode) = (header.mtime, Some(format!("{:04o}", header.mode)));
     }
+    about.size = 0;
     let (mut sha256, mut same, mut buffer) = (Sha256::new(), ContentHasher::content_only(), vec![0; 64 << 10]);
     loop {
         let n = match part.content.read(&mut buffer) {
@@ -133,7 +135,7 @@ fn to_stdout(reading: &Reading, items: Vec<Item>) -> Result<u8> {
         }
     });
     let missing = take(
-        reading.again("recover")?,
+        &reading.again("recover")?,
         &reading.scanned.archive,
         std::slice::from_ref(&item.wanted),
         reading.limits(),
@@ -193,7 +195,13 @@ fn into_directory(args: &Args, reading: &Reading, items: Vec<Item>, vault: Vault
     let to = Box::new(move |part: Part| {
         let Written { vault, items, failed } = &mut *locked(&shared);
         let (index, item) = (part.index, &mut items[part.index]);
-        let (file, name): (File, String) = vault.create(&item.parts)?;
+        let (file, name): (File, String) = match vault.create(&item.parts) {
+            Ok(made) => made,
+            Err(e) => {
+                failed.insert(index, format!("could not be written: {e}"));
+                return Ok(());
+            }
+        };
         item.about.file = name;
         let mut damaged = None;
         let mut content = Noting { inner: part.content, failed: &mut damaged };
@@ -205,7 +213,7 @@ fn into_directory(args: &Args, reading: &Reading, items: Vec<Item>, vault: Vault
         }
         Ok(())
     });
-    let missing = take(reading.again("recover")?, &reading.scanned.archive, &wanted, reading.limits(), reading.stop(), to)?;
+    let missing = take(&reading.again("recover")?, &reading.scanned.archive, &wanted, reading.limits(), reading.stop(), to)?;
     let Written { vault, items, failed } = &mut *locked(&written);
     for index in missing {
         failed.insert(index, "could not be read again".to_owned());
@@ -235,11 +243,17 @@ fn into_directory(args: &Args, reading: &Reading, items: Vec<Item>, vault: Vault
     serde_json::to_writer_pretty(&mut out, &manifest)?;
     out.write_all(b"\n")?;
     out.flush()?;
-    println!("{count} files, {}, in {}: recovered.json says what they are", bytes(size), vault.root().display());
-    println!("SECRET: {WARNING}");
     for why in &manifest.missing {
         eprintln!("pentimento: {}", sanitise(why));
     }
+    let place = vault.root().display().to_string();
+    let said = format!(
+        "{}, {}, in {}: recovered.json says what they are\nSECRET: {WARNING}\n",
+        plural(count, "file"),
+        bytes(size),
+        sanitise(&place)
+    );
+    print(said.as_bytes())?;
     let all = args.all || args.hidden;
     Ok(if manifest.missing.is_empty() && (!all || reading.exit_code() == 0) { 0 } else { 3 })
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use pentimento::finding::{Finding, Location, State};
 use pentimento::image::{Image, Kind};
 use pentimento::report::fate::instruction;
-use pentimento::report::human::bytes;
+use pentimento::report::human::{bytes, plural};
 use pentimento::report::{shell_bytes, shell_word};
 use pentimento::rewind::{full_name, plan, write};
 use pentimento::text::sanitise;
@@ -54,13 +54,13 @@ pub fn run(args: &Args) -> Result<u8> {
         bail!("{} is no image with layers that lie over each other: there is nothing to rewind", sanitise(&args.target));
     }
     if layer >= image.layers.len() {
-        bail!("the image has {} layers: the last one is {}", image.layers.len(), image.layers.len().saturating_sub(1));
+        bail!("the image has {}, counted from 0", plural(image.layers.len(), "layer"));
     }
     let tag = tag(args, &reading, image, layer)?;
     let plan = plan(&reading.scanned.archive, image, layer, &tag).map_err(anyhow::Error::msg)?;
-    let source = reading.again("rewind")?;
+    let open = reading.again("rewind")?;
     let size = to_new_file(&args.output, |out| {
-        write(&plan, source, &reading.scanned.archive, reading.limits(), reading.stop(), out).map_err(anyhow::Error::from)
+        write(&plan, &open, &reading.scanned.archive, reading.limits(), reading.stop(), out).map_err(anyhow::Error::from)
     })?;
     let brought = match instruction(image, layer, 4096) {
         (Some(certain), ..) => certain,
@@ -70,13 +70,14 @@ pub fn run(args: &Args) -> Result<u8> {
     };
     let name = args.output.display();
     let line = format!("{}: {} after layer {layer} ({brought}), {}", name, name_of(&image.names), bytes(size));
-    println!("{}", sanitise(&reading.clean(line)?));
+    let mut said = format!("{}\n", sanitise(&reading.clean(line)?));
     for remark in &plan.remarks {
-        println!("note: {}", sanitise(remark));
+        said.push_str(&format!("note: {}\n", sanitise(remark)));
     }
-    println!("note: environment, command and user are those of the final image: the archive has only its config");
-    println!("SECRET: this image shows what a later layer hid; delete it, here and in the engine, when you are done");
-    lines_to_type(args, &tag, &shown, &reading, index, layer)?;
+    said.push_str("note: environment, command and user are those of the final image: the archive has only its config\n");
+    said.push_str("SECRET: this image shows what a later layer hid; delete it, here and in the engine, when you are done\n");
+    said.push_str(&lines_to_type(args, &tag, &shown, &reading, index, layer)?);
+    super::print(said.as_bytes())?;
     Ok(0)
 }
 
@@ -106,9 +107,10 @@ fn chosen(args: &Args, reading: &Reading) -> Result<(usize, usize, Vec<Vec<u8>>)
         return Ok((image, layer, hidden_later(reading, image, layer)));
     };
     let images = reading.images(args.image.as_deref())?;
+    let exact = reading.scanned.findings.iter().any(|finding| finding.id == *id);
+    let is_meant = |finding: &Finding| finding.id == *id || !exact && finding.id.starts_with(id.as_str());
     let findings = reading.scanned.findings.iter();
-    let found: Vec<&Finding> =
-        findings.filter(|f| f.id.starts_with(id.as_str()) && f.image.is_some_and(|image| images.contains(&image))).collect();
+    let found: Vec<&Finding> = findings.filter(|f| is_meant(f) && f.image.is_some_and(|image| images.contains(&image))).collect();
     let Some(finding) = found.first() else {
         bail!("there is no finding {}: `pentimento scan --format json` lists them", sanitise(id));
     };
@@ -117,7 +119,8 @@ fn chosen(args: &Args, reading: &Reading) -> Result<(usize, usize, Vec<Vec<u8>>)
         bail!("that is the beginning of several ids: {}", ids.into_iter().collect::<Vec<_>>().join(", "));
     }
     let image = finding.image.context("no image")?;
-    let recover = format!("`pentimento recover {} {}` gets it back", args.target, finding.id);
+    let target = shell_word(&args.target).unwrap_or_else(|| "TARGET".to_owned());
+    let recover = format!("`pentimento recover {target} {}` gets it back", finding.id);
     let (Location::File { layer: Some(born), path, .. }, State::File(fate)) = (&finding.location, finding.state) else {
         bail!("it is not in a file of a layer: every image made from this one shows it; {}", sanitise(&recover));
     };
@@ -161,22 +164,19 @@ fn tag(args: &Args, reading: &Reading, image: &Image, layer: usize) -> Result<St
 }
 
 /// What to type to see it.
-fn lines_to_type(args: &Args, tag: &str, shown: &[Vec<u8>], reading: &Reading, index: usize, layer: usize) -> Result<()> {
+fn lines_to_type(args: &Args, tag: &str, shown: &[Vec<u8>], reading: &Reading, index: usize, layer: usize) -> Result<String> {
     let file = shell_word(&args.output.display().to_string()).unwrap_or_else(|| "FILE".to_owned());
-    println!("\nto see it (podman takes the same lines):\n  docker load -i {file}");
+    let mut lines = format!("\nto see it (podman takes the same lines):\n  docker load -i {file}\n");
+    let line = |path: &str| format!("  id=$(docker create {tag} x) && docker cp \"$id\":{path} - | tar -xO; docker rm \"$id\"");
     let typed: Vec<String> = shown.iter().filter_map(|path| shell_bytes(&[b"/", &path[..]].concat())).collect();
     for path in &typed {
-        let line = format!("id=$(docker create {tag} x) && docker cp \"$id\":{path} - | tar -xO; docker rm \"$id\"");
-        println!("  {}", reading.clean(line)?);
+        lines.push_str(&format!("{}\n", reading.clean(line(path))?));
     }
     if typed.is_empty() {
         let last = reading.entry(index).layers.len().saturating_sub(1);
-        let hidden = if layer == last {
-            "this is the final image".to_owned()
-        } else {
-            format!("`pentimento layers {} --files {layer}` lists files", args.target)
-        };
-        println!("  id=$(docker create {tag} x) && docker cp \"$id\":/PATH - | tar -xO; docker rm \"$id\"      # {}", sanitise(&hidden));
+        let target = shell_word(&args.target).unwrap_or_else(|| "TARGET".to_owned());
+        let why = if layer == last { "this is the final image".to_owned() } else { format!("pentimento layers {target} --files {layer}") };
+        lines.push_str(&format!("{}      # {}\n", line("/PATH"), sanitise(&why)));
     }
-    Ok(())
+    Ok(lines)
 }

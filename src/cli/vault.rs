@@ -5,7 +5,7 @@
 //! system can hold them, part by part; what it cannot hold is written as `%` and two digits.
 
 use anyhow::{Context, Result, bail};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ const LONGEST_NAME: usize = 2000;
 pub struct Vault {
     root: PathBuf,
     made: HashSet<PathBuf>,
+    /// By name, the number that the next file of this name gets.
+    next: HashMap<Vec<String>, usize>,
 }
 
 impl Vault {
@@ -36,7 +38,7 @@ impl Vault {
         if fs::read_dir(&root).with_context(context)?.next().is_some() {
             bail!("{} is not empty: what is taken out of an image goes into a directory of its own", root.display());
         }
-        Ok(Vault { root, made: HashSet::new() })
+        Ok(Vault { root, made: HashSet::new(), next: HashMap::new() })
     }
 
     /// A new file for what is called so in the image, and its name in the directory. Where a name is taken, a number is added.
@@ -46,12 +48,15 @@ impl Vault {
             let digest = pentimento::digest::Digest::sha256(&parts.join(&b'/')).encoded();
             names = vec![names.swap_remove(0), format!("{}~{}", last_part(&names), &digest[..16])];
         }
-        for number in 1..=1000 {
-            if let Some(made) = self.at(&names, number)? {
+        let mut number = self.next.get(&names).copied().unwrap_or(1);
+        loop {
+            let made = self.at(&names, number)?;
+            number += 1;
+            if let Some(made) = made {
+                self.next.insert(names, number);
                 return Ok(made);
             }
         }
-        Err(io::Error::other("too many files of this name"))
     }
 
     fn at(&mut self, names: &[String], number: usize) -> io::Result<Option<(File, String)>> {

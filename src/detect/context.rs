@@ -45,9 +45,9 @@ pub fn context(text: &[u8], offset: usize, secret: &Secret) -> Option<Box<str>> 
     Some(line.into())
 }
 
-/// The text without long runs of what keys are made of.
+/// The text without long runs of what keys are made of, and without words that look like passwords.
 fn struck(text: &[u8]) -> String {
-    let text = sanitise(&exact(text));
+    let text: String = sanitise(&exact(text)).split_inclusive([' ', '"', '\'', '=', ',', ';']).map(without_password).collect();
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     let end_run = |run: &mut String, out: &mut String| {
@@ -67,6 +67,14 @@ fn struck(text: &[u8]) -> String {
     }
     end_run(&mut run, &mut out);
     out
+}
+
+/// A word (with what ends it) of letters, digits and signs that only passwords have together.
+fn without_password(word: &str) -> String {
+    let bare = word.trim_end_matches([' ', '"', '\'', '=', ',', ';']);
+    let has = |test: fn(&u8) -> bool| bare.bytes().any(|b| test(&b));
+    let password = bare.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && has(|b| b"@!$#%^&*".contains(b));
+    if password { format!("{STRUCK}{}", &word[bare.len()..]) } else { word.to_owned() }
 }
 
 #[cfg(test)]
@@ -91,6 +99,7 @@ mod tests {
         let other = ["Zx9kQ1Lw2p", "T5rBnM4cD8"].concat();
         let line = format!("key={other} password=hunter2 {other}{other}");
         assert_eq!(of(&line, "hunter2").as_deref(), Some("key=**** password=******** ****"));
+        assert_eq!(of("-u root -p hunter2 --ssl P@ss.w0rd$2024;x", "hunter2").as_deref(), Some("-u root -p ******** --ssl ****;x"));
         // Where the line is cut, no end of a value is left, however it is written.
         let long = format!("{} password=hunter2 {}", "abc1def2 ".repeat(40), "abc1def2 ".repeat(40));
         let told = of(&long, "hunter2").expect("a line");

@@ -63,6 +63,11 @@ impl Walker {
         if !self.queue.wants(member.entry) {
             return (blob, None);
         }
+        if let Some(taker) = &self.queue.taker
+            && locked(taker).stored(member.entry, &mut stored)
+        {
+            return (blob, None);
+        }
         let count = stored.count();
         let mut unpacking = unpack(&mut stored, &count, &self.queue.limits, &self.queue.stop);
         if let Some(taker) = &self.queue.taker

@@ -38,7 +38,7 @@ use take::SharedTaker;
 use unpack::{Count, Stop, Unpacking, failure, stop_in, unpack};
 use walk::{LayerWalk, has_content};
 
-pub use take::{Part, Take, Wanted, take};
+pub use take::{Open, Part, Take, Wanted, take};
 
 /// [`Progress::stop`]: somebody asked for the end.
 pub const INTERRUPTED: usize = 1;

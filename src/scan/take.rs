@@ -49,6 +49,9 @@ type Key = (Option<u32>, u32);
 /// Who gets what is wanted.
 pub struct Taker {
     wanted: HashMap<Key, Vec<(Place, usize)>>,
+    /// By index, the member in which it stands.
+    member_of: Vec<u32>,
+    /// Those that have to be read.
     members: HashSet<u32>,
     /// Wanted and not taken yet.
     left: HashSet<usize>,
@@ -62,6 +65,12 @@ pub struct Taker {
     stop: Arc<AtomicUsize>,
 }
 
+/// The walk ended because there was nothing left to take.
+const DONE: usize = 3;
+
+/// Opens what is read, again and again.
+pub type Open<'a> = &'a dyn Fn() -> Result<Source, Error>;
+
 /// Walkers share it.
 pub type SharedTaker = Arc<Mutex<Taker>>;
 
@@ -71,12 +80,27 @@ impl Taker {
         self.members.contains(&member)
     }
 
-    /// All of a blob, unpacked: true if it was wanted.
+    /// A member as it is stored: true if it was wanted, and is taken.
+    pub fn stored(&mut self, member: u32, reader: &mut dyn Read) -> bool {
+        self.all_of((None, member), reader)
+    }
+
+    /// All of a blob, unpacked: true if it was wanted, and is taken.
     pub fn blob(&mut self, member: u32, reader: &mut dyn Read) -> bool {
-        let Some(&(_, index)) = self.wanted.get(&(Some(member), Wanted::WHOLE)).and_then(|wanted| wanted.first()) else { return false };
+        self.all_of((Some(member), Wanted::WHOLE), reader)
+    }
+
+    fn all_of(&mut self, at: Key, reader: &mut dyn Read) -> bool {
+        let Some(index) = self.left_of(at, &Place::Content) else { return false };
         // What went wrong is kept, and ends the walk.
         let _ = self.give(index, reader);
         true
+    }
+
+    /// What is wanted there, and not taken yet.
+    fn left_of(&self, at: Key, place: &Place) -> Option<usize> {
+        let wanted = self.wanted.get(&at).into_iter().flatten();
+        wanted.filter(|(wanted, index)| wanted == place && self.left.contains(index)).map(|(_, index)| *index).next()
     }
 
     /// An entry begins.
@@ -86,17 +110,16 @@ impl Taker {
 
     /// Nothing in a file is wanted, or all of it as it is.
     pub fn whole(&mut self, at: Key, reader: &mut dyn Read) -> Option<io::Result<()>> {
-        match self.wanted.get(&at) {
-            None => Some(Ok(())),
-            Some(wanted) if wanted.iter().any(|(place, _)| *place == Place::Content) => Some(self.part(at, &Place::Content, reader)),
-            Some(_) => None,
+        match self.left_of(at, &Place::Content) {
+            Some(_) => Some(self.part(at, &Place::Content, reader)),
+            None if !self.wanted.contains_key(&at) => Some(Ok(())),
+            None => None,
         }
     }
 
     /// A part of an entry.
     pub fn part(&mut self, at: Key, place: &Place, reader: &mut dyn Read) -> io::Result<()> {
-        let wanted = self.wanted.get(&at).into_iter().flatten().find(|(wanted, index)| wanted == place && self.left.contains(index));
-        if let Some(&(_, index)) = wanted {
+        if let Some(index) = self.left_of(at, place) {
             match place {
                 Place::Header => {
                     let aside = self.aside.entry(index).or_default();
@@ -116,7 +139,7 @@ impl Taker {
         self.header = header;
         self.left.remove(&index);
         if self.left.is_empty() || given.is_err() {
-            self.stop.store(super::INTERRUPTED, Ordering::Relaxed);
+            let _ = self.stop.compare_exchange(0, DONE, Ordering::Relaxed, Ordering::Relaxed);
         }
         given.map_err(|e| {
             let kind = e.kind();
@@ -139,11 +162,11 @@ impl Taker {
     }
 }
 
-/// Takes what is `wanted`, each thing once, out of `source`, which must be what `archive` was read from. `stop` is anything but 0 when the
-/// reading is to end; it is that behind the last thing, too. Returns the indexes of what was not there to be taken. Fails where the source
+/// Takes what is `wanted`, each thing once, out of what `open` opens, which must be what `archive` was read from. `stop` is anything but 0
+/// when the reading is to end. Where something is wanted as it is and something within it, it takes two walks. Returns the indexes of what was not there to be taken. Fails where the source
 /// cannot be read, and where `to` does.
 pub fn take(
-    source: Source,
+    open: Open,
     archive: &Archive,
     wanted: &[Wanted],
     limits: &Limits,
@@ -156,6 +179,7 @@ pub fn take(
     let progress = Progress { stop: stop.clone(), ..Progress::default() };
     let mut taker = Taker {
         wanted: HashMap::new(),
+        member_of: Vec::new(),
         members: HashSet::new(),
         left: (0..wanted.len()).collect(),
         header: None,
@@ -167,6 +191,7 @@ pub fn take(
     for (index, wanted) in wanted.iter().enumerate() {
         let member = wanted.blob.map(|blob| archive.blobs[blob].member);
         let scan = wanted.blob.and_then(|blob| archive.layer(blob)).unwrap_or(&archive.members);
+        taker.member_of.push(member.unwrap_or(wanted.entry));
         let place = match &wanted.place {
             // Names are in the tables.
             Place::Name if wanted.entry != Wanted::WHOLE => {
@@ -177,13 +202,24 @@ pub fn take(
             Place::Inner(way) => Place::Inner(scan.git_ways.get(&(wanted.entry, way.clone())).unwrap_or(way).clone()),
             place => place.clone(),
         };
-        taker.members.insert(member.unwrap_or(wanted.entry));
         taker.wanted.entry((member, wanted.entry)).or_default().push((place, index));
     }
     let taker = Arc::new(Mutex::new(taker));
-    if progress.stop.load(Ordering::Relaxed) == 0 {
-        walk(source, limits, &taker, &progress)?;
+    loop {
+        let before = {
+            let mut taker = locked(&taker);
+            taker.members = taker.left.iter().map(|index| taker.member_of[*index]).collect();
+            taker.left.len()
+        };
+        if before == 0 || progress.stop.load(Ordering::Relaxed) != 0 {
+            break;
+        }
+        walk(open()?, limits, &taker, &progress)?;
+        if locked(&taker).left.len() == before {
+            break;
+        }
     }
+    let _ = progress.stop.compare_exchange(DONE, 0, Ordering::Relaxed, Ordering::Relaxed);
     let mut taker = locked(&taker);
     match taker.failed.take() {
         Some(source) => Err(Error::Read { target: "what is to be taken out".to_owned(), source }),

@@ -78,7 +78,7 @@ proptest! {
         let scanned = scan(&bytes);
         let plan = pentimento::rewind::plan(&scanned.archive, &scanned.images.images[0], at, "localhost/rewound:1").expect("a plan");
         let out = Shared::default();
-        pentimento::rewind::write(&plan, Source::memory(bytes), &scanned.archive, &Limits::default(), &Default::default(), out.clone()).expect("memory");
+        pentimento::rewind::write(&plan, &|| Ok(Source::memory(bytes.clone())), &scanned.archive, &Limits::default(), &Default::default(), out.clone()).expect("memory");
         let rewound = out.0.lock().expect("one thread").clone();
         let files: BTreeMap<String, Vec<u8>> = members(&rewound).into_iter().collect();
         let manifest: Value = serde_json::from_slice(&files["manifest.json"]).expect("JSON");
