@@ -266,3 +266,71 @@ fn all_that_is_hidden_comes_back_at_once() {
     assert_eq!(fs::read(out.join("layer-1/lib.jar")).expect("a file"), jar("a.properties", line("jar").as_bytes()));
     assert!(!out.join("layer-0/present.env").exists());
 }
+
+#[test]
+fn what_a_review_found() {
+    let place = temporary();
+    let at = |name: &str| place.path().join(name).display().to_string();
+    // The target of a link may be a secret.
+    let linked =
+        file(place.path(), "link.tar", &TestImage::new().layer([symlink("lnk", &format!("/data/{}/x", token("link")))]).docker_save());
+    let refused = run(["recover", &linked, "lnk"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("symbolic link") && !refused.stderr.contains(&token("link")),
+        "{}",
+        refused.stderr
+    );
+    // What `hidden` prints is the file that it tells of.
+    let twice = file(
+        place.path(),
+        "twice.tar",
+        &TestImage::new().layer([put("app/.env", line("twice")), put("app/.env", "placeholder")]).docker_save(),
+    );
+    let hidden = run(["hidden", &twice]).stdout;
+    assert!(hidden.contains("app/.env --layer 0 --nth 1"), "{hidden}");
+    assert_eq!(run(["recover", &twice, "app/.env", "--layer", "0", "--nth", "1"]).stdout, line("twice"));
+    // A secret that comes back has an id that is the beginning of another; both can be meant.
+    let back = TestImage::new().layer([put("a.env", line("back"))]).layer([rm("a.env")]).layer([put("a.env", line("back"))]);
+    let back = file(place.path(), "back.tar", &back.docker_save());
+    let report = ids(&back);
+    let id = report.iter().map(|f| f["id"].as_str().expect("an id").to_owned()).find(|id| !id.contains('-')).expect("the first");
+    assert_eq!(run(["recover", &back, &id]).stdout, line("back"));
+    assert_eq!(run(["rewind", &back, "--finding", &id, "-o", &at("back.rewound")]).code, 0);
+    let once = file(place.path(), "once.tar", &TestImage::new().layer([put("a.env", line("back"))]).docker_save());
+    assert_eq!(run(["diff", &back, &once, "--fail-on", "new"]).code, 0);
+    // A file with a secret in its own path has its findings.
+    let named = TestImage::new()
+        .layer([put(&format!("home/{}/x", token("name")), line("in it"))])
+        .layer([rm(&format!("home/{}/x", token("name")))]);
+    let named = file(place.path(), "named.tar", &named.docker_save());
+    let hidden = run(["hidden", &named]).stdout;
+    assert!(hidden.contains("secrets were found in it") && hidden.contains("recover") && hidden.contains("PATH"), "{hidden}");
+    assert!(!hidden.contains(&token("name")));
+    // As many versions as a layer likes, and each is there.
+    let many: Vec<Entry> = (0..1500).map(|i| put("x", format!("{i}"))).collect();
+    let many = file(place.path(), "many.tar", &TestImage::new().entries(&many).docker_save());
+    let all = run(["recover", &many, "--hidden", "-o", &at("many")]);
+    assert!(all.code == 0 && all.stdout.starts_with("1499 files"), "{} {}", all.stdout, all.stderr);
+}
+
+#[test]
+fn archives_in_a_file_system_come_whole_and_in_parts() {
+    let place = temporary();
+    let inner = layer_tar(&[put("q/.env", line("inner"))]);
+    let exported = archive(&[
+        ("etc/a".to_owned(), b"b".to_vec()),
+        ("root/plain.tar".to_owned(), inner.clone()),
+        ("root/x.env".to_owned(), line("outer").into_bytes()),
+    ]);
+    let target = file(place.path(), "exported.tar", &exported);
+    let whole =
+        std::process::Command::new(crate::support::program()).args(["recover", &target, "root/plain.tar"]).output().expect("it runs");
+    assert_eq!((whole.status.code(), whole.stdout), (Some(0), inner), "{}", String::from_utf8_lossy(&whole.stderr));
+    let out = place.path().join("out");
+    let all = run(["recover", &target, "--all", "-o", &out.display().to_string()]);
+    assert_eq!(all.code, 0, "{}", all.stderr);
+    assert_eq!(fs::read_to_string(out.join("layer-0/root/plain.tar!/q/.env")).expect("the member"), line("inner"));
+    assert_eq!(fs::read_to_string(out.join("layer-0/root/x.env")).expect("the file"), line("outer"));
+    let history = run(["history", &target, "root/plain.tar", "--json"]).json();
+    assert!(history[0]["versions"][0]["sha256"].is_string(), "{history}");
+}
