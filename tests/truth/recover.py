@@ -9,6 +9,7 @@ the bytes that the reader finds there; where the secret is in a member of an arc
 the matcher does not find the secret at all, by `recover PATH --layer N`. Exits with 1 if a row is not met.
 """
 
+import base64
 import collections
 import hashlib
 import json
@@ -35,6 +36,18 @@ def parsed(path, wanted):
     return {tuple(im["refs"]): reader.Image(store, im, wanted, None, {}) for im in reader.images(store)}
 
 
+def raw_path(row):
+    return base64.b64decode(row["path_b64"]) if "path_b64" in row else os.fsencode(row["path"])
+
+
+def told_path(raw):
+    """As reports write it: bytes that are not UTF-8 as \\xHH, and then every backslash twice."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
 def run(*arguments):
     return subprocess.run([binary, *arguments], capture_output=True)
 
@@ -42,7 +55,7 @@ def run(*arguments):
 count, missed = collections.Counter(), []
 for name, wanted_rows in sorted(images.items()):
     target = os.path.join(truth, name)
-    paths = {row_path for row in wanted_rows if row["path"] is not None for row_path in [os.fsencode(row["path"])]}
+    paths = {raw_path(row) for row in wanted_rows if row["path"] is not None}
     try:
         originals = [image for image in parsed(target, paths).values()]
     except Exception as error:
@@ -70,8 +83,8 @@ for name, wanted_rows in sorted(images.items()):
                     missed.append((name, row["case"], row["where"], "in no recovered config" + (", but that is there" if escaped else "")))
                 continue
             layer = by_layer[row["layer_diff_id"]]
-            original = layer.by[os.fsencode(row["path"])].data
-            entries = files[row["layer_diff_id"], row["path"]]
+            original = layer.by[raw_path(row)].data
+            entries = files[row["layer_diff_id"], told_path(raw_path(row))]
             whole = [entry for entry in entries if not entry["inner"] and entry["part"] == "content"]
             digest = hashlib.sha256(original or b"").hexdigest()
             if any(entry["sha256"] == digest and hashlib.sha256((out / entry["file"]).read_bytes()).hexdigest() == digest for entry in whole):
