@@ -95,7 +95,7 @@ const MEANINGS: &[(Code, &str)] = &[
     ),
     (
         Code::PathTraversal,
-        "A name climbs out of the layer's root with `..`. Engines keep it inside; a careless tool would write to the host. Build tools do not write such names.",
+        "A name climbs out of the layer's root with `..`. Engines keep it inside, a careless tool writes to the host, and no build tool makes such names.",
     ),
     (
         Code::TrailingData,
