@@ -110,21 +110,7 @@ pub fn build(
     rules: &RuleSet,
     view: View,
 ) -> Result<(Report, Verdict), serde_json::Error> {
-    let mut report = Report {
-        schema_version: 1,
-        tool: Tool { name: "pentimento".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), rules: rules.fingerprint().to_string() },
-        verdict: String::new(),
-        complete: true,
-        images: Vec::new(),
-        findings: Vec::new(),
-        suppressed: Vec::new(),
-        notes: Vec::new(),
-        problems: Vec::new(),
-        coverage: CoverageEntry::default(),
-    };
-    let sure = |finding: &&Finding| finding.confidence >= view.min_confidence;
-    let public = |finding: &&Finding| !view.include_public && finding.public.is_some();
-    let allowed = |finding: &&Finding| !view.show_allowed && finding.is_allowed();
+    let mut report = empty(rules);
     let mut groups: HashMap<&Secret, usize> = HashMap::new();
     // Findings by where they stand: in what came with the base, or not.
     let mut shared: Vec<Vec<usize>> = Vec::new();
@@ -132,11 +118,17 @@ pub fn build(
         let first = shared.iter().map(Vec::len).sum();
         shared.push(from_base(scanned, view.base, first, &mut report.notes));
     }
-    let based = |target: usize, finding: &Finding| {
-        view.base.zip(finding.image).is_some_and(|(base, image)| base.brought(finding, shared[target][image]))
+    // Why a finding that is sure enough is not listed.
+    let left_out = |target: usize, finding: &Finding| match view.base.zip(finding.image) {
+        Some((base, image)) if base.brought(finding, shared[target][image]) => Some(BASE),
+        _ if !view.include_public && finding.public.is_some() => Some(PUBLIC),
+        _ if !view.show_allowed && finding.is_allowed() => Some(ALLOWED),
+        _ => None,
     };
-    let all = || targets.iter().enumerate().flat_map(|(target, scanned)| scanned.findings.iter().map(move |finding| (target, finding)));
-    let shown = |target: usize, finding: &Finding| sure(&finding) && !public(&finding) && !allowed(&finding) && !based(target, finding);
+    let told = |target: usize, reason: Option<&'static str>| {
+        let sure = targets[target].findings.iter().filter(move |finding| finding.confidence >= view.min_confidence);
+        sure.filter(move |finding| left_out(target, finding) == reason)
+    };
     for (target, scanned) in targets.iter().enumerate() {
         for finding in &scanned.findings {
             let next = groups.len();
@@ -155,7 +147,7 @@ pub fn build(
             room: room(scanned.findings.len() + scanned.images.images.iter().map(|image| image.layers.len()).sum::<usize>()),
         };
         report.images.extend(scanned.images.images.iter().enumerate().map(|(index, image)| one.image(index, image)));
-        report.findings.extend(scanned.findings.iter().filter(|finding| shown(target, finding)).map(|finding| one.finding(finding)));
+        report.findings.extend(told(target, None).map(|finding| one.finding(finding)));
         one.problems(&mut report);
         one.coverage(&mut report.coverage);
     }
@@ -164,16 +156,12 @@ pub fn build(
         report.problems.push(ProblemEntry { code, message, source: target.clone(), image: None, layer: None, path: None });
     }
     report.complete = report.problems.is_empty();
-    let count = |wanted: &dyn Fn(usize, &Finding) -> bool| {
-        all().filter(|(target, finding)| sure(finding) && wanted(*target, finding)).count() as u64
-    };
-    let inherited = count(&|target, finding| based(target, finding));
-    let published = count(&|target, finding| !based(target, finding) && public(&finding));
-    let by_comment = count(&|target, finding| !based(target, finding) && !public(&finding) && allowed(&finding));
-    let counts = [(BASE, inherited), (PUBLIC, published), (ALLOWED, by_comment)].into_iter().filter(|(_, count)| *count > 0);
+    let count = |reason| (0..targets.len()).map(|target| told(target, Some(reason)).count() as u64).sum();
+    let counts = [BASE, PUBLIC, ALLOWED].map(|reason| (reason, count(reason))).into_iter().filter(|(_, count): &(_, u64)| *count > 0);
     report.suppressed.extend(counts.map(|(reason, count)| SuppressedEntry { reason: reason.to_owned(), count }));
-    let told = all().filter(|(target, finding)| shown(*target, finding)).map(|(_, finding)| finding);
-    let verdict = Verdict::of(told, by_comment + inherited, report.complete, view.fail_on);
+    let listed = (0..targets.len()).flat_map(|target| told(target, None));
+    // What everybody can download is no finding that was let pass.
+    let verdict = Verdict::of(listed, count(BASE) + count(ALLOWED), report.complete, view.fail_on);
     let noted = view.fail_on_notes.is_some_and(|codes| report.notes.iter().any(|note| codes.is_empty() || codes.contains(&note.code)));
     let verdict = if noted { Verdict::Found } else { verdict };
     report.verdict = verdict.as_str().to_owned();
@@ -181,6 +169,22 @@ pub fn build(
         report = redact(report, targets.iter().flat_map(|target| target.secrets(view.min_confidence)))?;
     }
     Ok((report, verdict))
+}
+
+/// A report in which nothing is said yet.
+fn empty(rules: &RuleSet) -> Report {
+    Report {
+        schema_version: 1,
+        tool: Tool { name: "pentimento".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), rules: rules.fingerprint().to_string() },
+        verdict: String::new(),
+        complete: true,
+        images: Vec::new(),
+        findings: Vec::new(),
+        suppressed: Vec::new(),
+        notes: Vec::new(),
+        problems: Vec::new(),
+        coverage: CoverageEntry::default(),
+    }
 }
 
 /// By image, how many layers came with the base; what is to be said of that is added to `notes`. `first` is the number of the first image.

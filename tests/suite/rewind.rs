@@ -153,7 +153,7 @@ fn what_cannot_be_rewound_is_refused_and_leaves_nothing_behind() {
     let env = run(["scan", &in_config, "--format", "json"]).json()["findings"][0]["id"].as_str().expect("an id").to_owned();
     let plain = file(place.path(), "plain.tar", &archive(&[("a".to_owned(), b"b".to_vec())]));
     for (arguments, why) in [
-        (vec!["rewind", &target, "--layer", "4", "-o", &out], "the last one is 3"),
+        (vec!["rewind", &target, "--layer", "4", "-o", &out], "counted from 0"),
         (vec!["rewind", &target, "--layer", "1", "-o", &out, "--tag", "test:1"], "what the original is called"),
         (vec!["rewind", &target, "--layer", "1", "-o", &out, "--tag", "docker.io/library/test:1"], "what the original is called"),
         (vec!["rewind", &target, "--layer", "1", "-o", &out, "--tag", "No Name"], "no name"),
