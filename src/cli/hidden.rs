@@ -193,7 +193,7 @@ fn human(args: &Args, told: &Told) -> Result<String> {
         // A name that had to be redacted cannot be typed.
         let path = shell_bytes(first.path.as_bytes()).filter(|_| !told.redacted).unwrap_or_else(|| "PATH".to_owned());
         let nth = first.nth.map(|nth| format!(" --nth {nth}")).unwrap_or_default();
-        let image = told.several.then(|| format!(" --image {}", told.image)).unwrap_or_default();
+        let image = if told.several { format!(" --image {}", told.image) } else { String::new() };
         writeln!(text, "get one: pentimento recover {target} {} --layer {}{nth}{image}", sanitise(&path), first.layer)?;
         writeln!(text, "get all: pentimento recover {target} --hidden{image} -o DIR")?;
     }

@@ -2,7 +2,7 @@
 
 use super::items::fate_entry;
 use super::print;
-use super::read::{ReadArgs, Reading, name_of};
+use super::read::{InFiles, ReadArgs, Reading, name_of};
 use anyhow::{Result, bail};
 use pentimento::census::{Census, Version};
 use pentimento::digest::Digest;
@@ -139,7 +139,7 @@ fn told(
     image: usize,
     census: &Census,
     version: Version,
-    (digests, found): (&HashMap<Version, String>, &HashMap<(usize, &[u8]), Vec<String>>),
+    (digests, found): (&HashMap<Version, String>, &InFiles),
 ) -> Told {
     let (certain, _, candidates) = instruction(reading.entry(image), version.layer, 32 << 10);
     let same_layer = census.scan(version.layer).map(|scan| scan.at(census.path(version))).unwrap_or_default();

@@ -110,6 +110,9 @@ fn hinted(error: pentimento::Error, target: &str) -> anyhow::Error {
     error
 }
 
+/// Ids of findings, by layer and path.
+pub type InFiles<'a> = HashMap<(usize, &'a [u8]), Vec<String>>;
+
 /// A target that was read, with the report on it: what the forensic commands begin with.
 pub struct Reading {
     pub scanned: Scanned,
@@ -195,10 +198,10 @@ impl Reading {
     }
 
     /// The reported findings in files of an image, by layer and path. (In the report paths are redacted.)
-    pub fn in_files(&self, image: usize) -> HashMap<(usize, &[u8]), Vec<String>> {
+    pub fn in_files(&self, image: usize) -> InFiles<'_> {
         let told = self.report.findings.iter().filter(|finding| finding.image == Some(image));
         let told: HashSet<&str> = told.map(|finding| finding.id.as_str()).collect();
-        let mut found: HashMap<(usize, &[u8]), Vec<String>> = HashMap::new();
+        let mut found = InFiles::new();
         for finding in self.scanned.findings.iter().filter(|f| f.image == Some(image) && told.contains(f.id.as_str())) {
             if let Location::File { layer: Some(layer), path, .. } = &finding.location {
                 found.entry((*layer, path)).or_default().push(finding.id.clone());
