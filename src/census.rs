@@ -4,19 +4,50 @@
 //! by the sizes of the types it takes some 300 bytes a file more.
 
 use crate::archive::Archive;
+use crate::digest::ContentHash;
 use crate::image::{Image, Kind};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::path::compare;
 use crate::layer_scan::{Entry, LayerScan};
 use crate::limits::{Effort, Limits};
 use crate::timeline::{Fate, Life, Lives, life_of_link, lives};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 
+/// A layer that can be asked, and the blob it is in (none where it is the archive itself).
+pub type Scan<'a> = (Option<usize>, &'a LayerScan);
+
+/// The layers of an image, base first, as far as they are there.
+pub fn layers<'a>(archive: &'a Archive, image: &Image) -> Vec<Option<Scan<'a>>> {
+    match image.kind {
+        Kind::FileSystem => vec![Some((None, &archive.members))],
+        _ => image.layers.iter().map(|layer| Some((layer.blob, archive.layer(layer.blob?)?))).collect(),
+    }
+}
+
+/// The lives of the entries that are `wanted`, by blob: what images and layers share is listed once.
+pub fn lives_in(image: &Image, layers: &[Option<Scan>], wanted: &HashMap<Option<usize>, Vec<u32>>, effort: &mut Effort) -> Lives {
+    let scans: Vec<Option<&LayerScan>> = layers.iter().map(|layer| layer.map(|(_, scan)| scan)).collect();
+    let of = |layer: &Option<Scan>| layer.and_then(|(blob, _)| wanted.get(&blob)).map(Vec::as_slice).unwrap_or_default();
+    let wanted: Vec<&[u32]> = layers.iter().map(of).collect();
+    if !matches!(image.kind, Kind::Artifact(_)) {
+        return lives(&scans, &wanted, effort);
+    }
+    // The blobs of an artifact stand beside each other: none hides another.
+    let mut all = Lives::default();
+    for (layer, (scan, wanted)) in scans.iter().zip(&wanted).enumerate() {
+        let own = lives(&[*scan], &[wanted], effort);
+        all.of.extend(own.of.into_iter().map(|((_, entry), life)| ((layer, entry), life)));
+        all.end = all.end.or(own.end.map(|_| layer));
+    }
+    all
+}
+
 /// The files of one image, and what became of them.
 pub struct Census<'a> {
-    /// The layers, base first, and the blob of each; none where the archive itself is the layer. What could not be read is not there.
-    pub layers: Vec<Option<(Option<usize>, &'a LayerScan)>>,
+    /// The layers; those that were not laid over the others for want of effort are there, and nothing is told of their files.
+    pub layers: Vec<Option<Scan<'a>>>,
     lives: Lives,
 }
 
@@ -30,13 +61,13 @@ pub struct Version {
 }
 
 /// What one layer did to files. Directories are none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// Files at paths where there was none.
     pub added: u64,
-    /// Files that took the place of others.
+    /// Files that took the place of others, with other content or of another type.
     pub changed: u64,
-    /// Files that were written again with the same content.
+    /// Files that were written again with the same content (chmod, chown, touch).
     pub rewritten: u64,
     /// Files of lower layers that it removed.
     pub removed: u64,
@@ -51,26 +82,19 @@ pub struct Changes {
 impl<'a> Census<'a> {
     /// Takes the census of `image`. `stop` is anything but 0 when it is to end; see [`Census::end`].
     pub fn of(archive: &'a Archive, image: &Image, limits: &Limits, stop: &AtomicUsize) -> Census<'a> {
-        let layers: Vec<Option<(Option<usize>, &LayerScan)>> = match image.kind {
-            Kind::FileSystem => vec![Some((None, &archive.members))],
-            _ => image.layers.iter().map(|layer| Some((layer.blob, archive.layer(layer.blob?)?))).collect(),
-        };
-        let scans: Vec<Option<&LayerScan>> = layers.iter().map(|layer| layer.map(|(_, scan)| scan)).collect();
+        let layers = layers(archive, image);
+        // A manifest may list one large layer ten thousand times: it costs what it holds.
+        let distinct: HashMap<Option<usize>, &LayerScan> = layers.iter().flatten().copied().collect();
         let of = |scan: &LayerScan| scan.entries().filter(|(_, entry)| is_asked(entry)).map(|(index, _)| index).collect();
-        let wanted: Vec<Vec<u32>> = scans.iter().map(|scan| scan.map(of).unwrap_or_default()).collect();
-        let entries = scans.iter().flatten().map(|scan| scan.len()).sum();
-        let mut effort = Effort::new(limits, entries, stop);
-        if !matches!(image.kind, Kind::Artifact(_)) {
-            return Census { lives: lives(&scans, &wanted, &mut effort), layers };
-        }
-        // The blobs of an artifact stand beside each other.
-        let mut all = Lives::default();
-        for (layer, (scan, wanted)) in scans.iter().zip(&wanted).enumerate() {
-            let own = lives(&[*scan], &[wanted], &mut effort);
-            all.of.extend(own.of.into_iter().map(|((_, entry), life)| ((layer, entry), life)));
-            all.end = all.end.or(own.end.map(|_| layer));
-        }
-        Census { lives: all, layers }
+        let wanted = distinct.iter().map(|(blob, scan)| (*blob, of(scan))).collect();
+        let mut effort = Effort::new(limits, distinct.values().map(|scan| scan.len()).sum(), stop);
+        Census { lives: lives_in(image, &layers, &wanted, &mut effort), layers }
+    }
+
+    /// The layers that were laid over each other, with their indexes.
+    fn laid(&self) -> impl Iterator<Item = (usize, &'a LayerScan)> {
+        let known = self.lives.end.unwrap_or(self.layers.len());
+        self.layers.iter().take(known).enumerate().filter_map(|(index, layer)| Some((index, (*layer)?.1)))
     }
 
     /// The first layer that was not laid over the others, for want of effort (`--max-steps`): what it and the next ones did is not known.
@@ -112,13 +136,13 @@ impl<'a> Census<'a> {
 
     /// All versions of files, by layer and, within one, as the tar has them.
     pub fn files(&self) -> impl Iterator<Item = (Version, &'a Entry)> {
-        let layers = self.layers.iter().enumerate().filter_map(|(index, layer)| Some((index, (*layer)?.1)));
-        layers.flat_map(|(layer, scan)| {
+        self.laid().flat_map(|(layer, scan)| {
             scan.entries().filter(|(_, entry)| is_asked(entry)).map(move |(entry, record)| (Version { layer, entry }, record))
         })
     }
 
-    /// All versions of what stands at `path`, base first: files, links, and what removed them.
+    /// All versions of what stands at `path`, base first: files, links, and what removed them. Of layers that were not laid over the others,
+    /// too.
     pub fn at(&self, path: &[u8]) -> Vec<Version> {
         let layers = self.layers.iter().enumerate().filter_map(|(index, layer)| Some((index, (*layer)?.1)));
         layers.flat_map(|(layer, scan)| scan.at(path).iter().map(move |entry| Version { layer, entry: *entry })).collect()
@@ -131,8 +155,7 @@ impl<'a> Census<'a> {
             (Some(life), _) => Some(life.fate),
             (None, ChangeKind::Put(FileType::Symlink)) if entry.superseded => Some(Fate::Superseded),
             (None, ChangeKind::Put(FileType::Symlink)) => {
-                let scans: Vec<Option<&LayerScan>> = self.layers.iter().map(|layer| layer.map(|(_, scan)| scan)).collect();
-                Some(life_of_link(&scans, version.layer, self.path(version)))
+                Some(life_of_link(self.laid().skip_while(|(layer, _)| *layer <= version.layer), self.path(version)))
             }
             _ => None,
         }
@@ -153,13 +176,10 @@ impl<'a> Census<'a> {
         // Whether something was there before: what is rewritten, overwritten or replaced by a layer tells.
         let mut took: HashMap<usize, (u64, u64)> = HashMap::new();
         for (version, entry) in self.files() {
-            let Some(life) = self.life(version) else {
-                all[version.layer].added += u64::from(matches!(entry.kind, ChangeKind::Put(_)));
-                continue;
-            };
             let own = &mut all[version.layer];
-            own.bytes += entry.size;
             own.added += u64::from(matches!(entry.kind, ChangeKind::Put(_)));
+            let Some(life) = self.life(version) else { continue };
+            own.bytes += entry.size;
             if life.fate != Fate::Present {
                 own.hidden += u64::from(is_content(entry));
                 own.hidden_bytes += entry.size;
@@ -184,10 +204,19 @@ impl<'a> Census<'a> {
         all
     }
 
+    /// Files that show in the final image.
+    fn visible(&self) -> impl Iterator<Item = (Version, &'a Entry)> {
+        self.files().filter(|(version, _)| self.life(*version).is_some_and(|life| life.fate == Fate::Present))
+    }
+
     /// Contents that show in the final image, whatever their paths.
-    pub fn visible_contents(&self) -> HashSet<crate::digest::ContentHash> {
-        let visible = self.files().filter(|(version, _)| self.life(*version).is_some_and(|life| life.fate == Fate::Present));
-        visible.filter_map(|(_, entry)| entry.content).collect()
+    pub fn visible_contents(&self) -> HashSet<ContentHash> {
+        self.visible().filter_map(|(_, entry)| entry.content).collect()
+    }
+
+    /// Paths of files that show in the final image.
+    pub fn visible_paths(&self) -> HashSet<&'a [u8]> {
+        self.visible().map(|(version, _)| self.path(version)).collect()
     }
 
     /// What each layer's files come to, by directory.

@@ -210,34 +210,25 @@ impl Code {
 
     /// True for what is worth knowing and left nothing unread: it does not make a scan incomplete.
     pub fn is_note(self) -> bool {
-        matches!(
-            self,
-            Code::UnknownEntry
-                | Code::BrokenHardLink
-                | Code::NameMismatch
-                | Code::PlainFileSystem
-                | Code::Artifact
-                | Code::ListsDiffer
-                | Code::Orphan
-                | Code::PathTraversal
-                | Code::TrailingData
-                | Code::NotATar
-                | Code::NotUnpacked
-                | Code::PlatformAbsent
-                | Code::AmbiguousHistory
-                | Code::NotVerified
-                | Code::BaseDiffers
-                | Code::RunsAsRoot
-                | Code::BaseUnknown
-                | Code::BaseUnofficial
-                | Code::BaseFloating
-                | Code::BaseOld
-                | Code::LeftBehind
-                | Code::DockerSocket
-                | Code::SetuidAdded
-                | Code::BuildArgument
-                | Code::IntermediateImages
-        )
+        self.is_posture()
+            || matches!(
+                self,
+                Code::UnknownEntry
+                    | Code::BrokenHardLink
+                    | Code::NameMismatch
+                    | Code::PlainFileSystem
+                    | Code::Artifact
+                    | Code::ListsDiffer
+                    | Code::Orphan
+                    | Code::PathTraversal
+                    | Code::TrailingData
+                    | Code::NotATar
+                    | Code::NotUnpacked
+                    | Code::PlatformAbsent
+                    | Code::AmbiguousHistory
+                    | Code::NotVerified
+                    | Code::BaseDiffers
+            )
     }
 }
 

@@ -88,11 +88,7 @@ fn config(document: &Value, diff_ids: &[Digest], layers: usize) -> (Value, Optio
 }
 
 /// A tar under way: its members one after the other.
-struct Writing<W> {
-    out: W,
-    /// How often each blob is still wanted: a layer may be listed twice and is written once.
-    names: BTreeMap<usize, String>,
-}
+struct Writing<W>(W);
 
 impl<W: Write> Writing<W> {
     /// A member of exactly `size` bytes.
@@ -103,14 +99,14 @@ impl<W: Write> Writing<W> {
         header.set_mode(0o644);
         header.set_entry_type(tar::EntryType::Regular);
         header.set_cksum();
-        self.out.write_all(header.as_bytes())?;
-        let copied = io::copy(&mut content.take(size), &mut self.out)?;
+        self.0.write_all(header.as_bytes())?;
+        let copied = io::copy(&mut content.take(size), &mut self.0)?;
         let more = io::copy(content, &mut io::sink())?;
         if copied != size || more > 0 {
             return Err(io::Error::other(format!("{name}: {} bytes are there, and not {size}: has the target changed?", copied + more)));
         }
         let padding = (512 - size % 512) % 512;
-        self.out.write_all(&[0; 512][..padding as usize])
+        self.0.write_all(&[0; 512][..padding as usize])
     }
 }
 
@@ -124,22 +120,20 @@ pub fn write(
     out: impl Write + Send + 'static,
 ) -> Result<(), Error> {
     let failed = |source| Error::Read { target: "the new archive".to_owned(), source };
-    let names: BTreeMap<usize, String> =
-        plan.blobs.iter().zip(&plan.diff_ids).map(|(blob, id)| (*blob, format!("{}.tar", id.encoded()))).collect();
-    let wanted: Vec<Wanted> = names.keys().map(|blob| Wanted { blob: Some(*blob), entry: Wanted::WHOLE, place: Place::Content }).collect();
-    let order: Vec<usize> = names.keys().copied().collect();
-    let sizes: Vec<u64> = order.iter().map(|blob| archive.blobs[*blob].size()).collect();
-    let digests: BTreeMap<usize, Digest> = plan.blobs.iter().copied().zip(plan.diff_ids.iter().cloned()).collect();
-    let writing = Arc::new(Mutex::new(Writing { out, names }));
+    // A layer may be listed twice, and be there in two packings: it is written once.
+    let layers: BTreeMap<Digest, usize> = plan.diff_ids.iter().cloned().zip(plan.blobs.iter().copied()).collect();
+    let wanted: Vec<Wanted> =
+        layers.values().map(|blob| Wanted { blob: Some(*blob), entry: Wanted::WHOLE, place: Place::Content }).collect();
+    let layers: Vec<(Digest, u64)> = layers.into_iter().map(|(id, blob)| (id, archive.blobs[blob].size())).collect();
+    let writing = Arc::new(Mutex::new(Writing(out)));
     let shared = writing.clone();
     let to = Box::new(move |part: Part| {
         let mut writing = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let blob = order[part.index];
-        let name = writing.names.get(&blob).cloned().unwrap_or_default();
+        let (id, size) = &layers[part.index];
         let mut content = Hashed { inner: part.content, hash: Sha256::new() };
-        writing.member(&name, sizes[part.index], &mut content)?;
-        if digests.get(&blob) != Some(&Digest::of(content.hash)) {
-            return Err(io::Error::other(format!("{name}: these are not the bytes that were scanned: has the target changed?")));
+        writing.member(&member_name(id), *size, &mut content)?;
+        if *id != Digest::of(content.hash) {
+            return Err(io::Error::other(format!("{id}: these are not the bytes that were scanned: has the target changed?")));
         }
         Ok(())
     });
@@ -149,15 +143,20 @@ pub fn write(
     }
     let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
     let config = format!("{}.json", Digest::sha256(&plan.config).encoded());
-    let layers: Vec<String> = plan.diff_ids.iter().map(|id| format!("{}.tar", id.encoded())).collect();
+    let layers: Vec<String> = plan.diff_ids.iter().map(member_name).collect();
     let manifest = json!([{ "Config": config, "RepoTags": [plan.tag], "Layers": layers }]).to_string();
     let end = [0; 1024];
     writing
         .member(&config, plan.config.len() as u64, &mut &plan.config[..])
         .and_then(|()| writing.member("manifest.json", manifest.len() as u64, &mut manifest.as_bytes()))
-        .and_then(|()| writing.out.write_all(&end))
-        .and_then(|()| writing.out.flush())
+        .and_then(|()| writing.0.write_all(&end))
+        .and_then(|()| writing.0.flush())
         .map_err(failed)
+}
+
+/// What a layer is called in the archive.
+fn member_name(diff_id: &Digest) -> String {
+    format!("{}.tar", diff_id.encoded())
 }
 
 struct Hashed<'a> {

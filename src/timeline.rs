@@ -365,12 +365,10 @@ fn end(node: Node, fate: Fate, lives: &mut Lives) {
     lives.of.insert(versions[0], Life { fate, rewritten_in, engine_dependent: doubt });
 }
 
-/// The fate of a symbolic link at `path` that layer `born` brought: [`lives`] knows of few.
-pub fn life_of_link(layers: &[Option<&LayerScan>], born: usize, path: &[u8]) -> Fate {
-    let later = layers.iter().enumerate().skip(born + 1).filter_map(|(by, layer)| Some((by, (*layer)?)));
-    let ends = later.map(|(by, layer)| step(layer, by, path, None, &mut None));
-    let fate = ends.into_iter().find_map(|step| if let Step::Ended(fate) = step { Some(fate) } else { None });
-    fate.unwrap_or(Fate::Present)
+/// The fate of a symbolic link at `path` below the `later` layers: [`lives`] knows of few.
+pub fn life_of_link<'a>(later: impl Iterator<Item = (usize, &'a LayerScan)>, path: &[u8]) -> Fate {
+    let mut steps = later.map(|(by, layer)| step(layer, by, path, None, &mut None));
+    steps.find_map(|step| if let Step::Ended(fate) = step { Some(fate) } else { None }).unwrap_or(Fate::Present)
 }
 
 /// What one later layer does to a living file.

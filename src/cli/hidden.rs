@@ -8,13 +8,12 @@ use globset::{Glob, GlobMatcher};
 use pentimento::census::{Census, Version};
 use pentimento::layer::change::{ChangeKind, FileType};
 use pentimento::report::FateEntry;
-use pentimento::report::human::{bytes, fate_words, plural};
-use pentimento::report::{fate::instruction, shell_bytes, shell_word};
+use pentimento::report::fate::{instruction, room};
+use pentimento::report::human::{bytes, fate_told, plural};
+use pentimento::report::{shell_bytes, shell_word};
 use pentimento::suspicion::Hidden;
 use pentimento::text::{exact, sanitise};
-use pentimento::timeline::Fate;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Options of `hidden`.
@@ -111,14 +110,14 @@ pub fn run(args: &Args) -> Result<u8> {
 
 fn told(args: &Args, reading: &Reading, image: usize, glob: Option<&GlobMatcher>) -> Result<Told> {
     let census = reading.census(image);
-    let visible = census.visible_contents();
-    let paths: HashSet<&[u8]> =
-        census.files().filter(|(v, _)| census.fate(*v) == Some(Fate::Present)).map(|(v, _)| census.path(v)).collect();
+    let contents = census.visible_contents();
+    let paths = census.visible_paths();
     let findings = reading.in_files(image);
     let by: Vec<Option<String>> = (0..census.layers.len()).map(|layer| instruction(reading.entry(image), layer, 4096).0).collect();
+    let room = room(census.hidden().count());
     let mut files = Vec::new();
     for (version, entry, life) in census.hidden() {
-        let fate = fate_entry(life.fate, reading, image, version.layer);
+        let fate = fate_entry(life.fate, reading.entry(image), version.layer, room);
         let fits = args.min_size.is_none_or(|least| entry.size >= least)
             && args.max_size.is_none_or(|most| entry.size <= most)
             && args.layer.is_none_or(|layer| layer == version.layer)
@@ -137,7 +136,7 @@ fn told(args: &Args, reading: &Reading, image: usize, glob: Option<&GlobMatcher>
             fate: life.fate,
             hidden_by: fate.by_layer.and_then(|layer| by.get(layer)?.as_deref()),
             findings: found.len(),
-            copied: entry.content.is_some_and(|content| visible.contains(&content)),
+            copied: entry.content.is_some_and(|content| contents.contains(&content)),
             succeeded: paths.contains(census.path(version)),
         }
         .suspicion();
@@ -170,15 +169,14 @@ fn human(args: &Args, told: &Told) -> Result<String> {
     writeln!(text, "{}", sanitise(&head))?;
     let most = if args.top == 0 { usize::MAX } else { args.top };
     for file in told.files.iter().take(most) {
-        let by = file.fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default();
         let found = if file.findings.is_empty() { String::new() } else { format!("  [{}]", plural(file.findings.len(), "secret")) };
         let line = format!(
-            "{:>4} {:>9}  layer {:<3} {}  {}{by}{found}",
+            "{:>4} {:>9}  layer {:<3} {}  {}{found}",
             file.suspicion,
             bytes(file.size),
             file.layer,
             file.path,
-            fate_words(&file.fate)
+            fate_told(&file.fate)
         );
         writeln!(text, "  {}", sanitise(&line))?;
         writeln!(text, "       {}", file.reasons.join(", "))?;

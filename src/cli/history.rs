@@ -1,6 +1,6 @@
 //! `pentimento history`: every version of one path.
 
-use super::items::fate_entry;
+use super::items::{fate_entry, kind_word, recoverable};
 use super::print;
 use super::read::{InFiles, ReadArgs, Reading, name_of};
 use anyhow::{Result, bail};
@@ -9,8 +9,8 @@ use pentimento::digest::Digest;
 use pentimento::layer::change::{ChangeKind, FileType};
 use pentimento::layer_scan::Place;
 use pentimento::report::FateEntry;
-use pentimento::report::fate::instruction;
-use pentimento::report::human::{bytes, fate_words, short_digests};
+use pentimento::report::fate::{instruction, room};
+use pentimento::report::human::{bytes, fate_told, short_digests};
 use pentimento::scan::{Part, Wanted, take};
 use pentimento::text::{exact, sanitise, shorten};
 use serde::{Deserialize, Serialize};
@@ -52,9 +52,9 @@ struct History {
 #[derive(Serialize, Deserialize)]
 struct Told {
     layer: usize,
-    /// Which of the entries that the layer has for the path, from 1.
+    /// Which of those that the layer holds at the path and that can be got back, from 1.
     nth: usize,
-    /// `file`, `hard-link`, `symlink`, `directory`, `special`, `whiteout`, `opaque`, `hidden`.
+    /// See [`kind_word`].
     r#type: String,
     target: Option<String>,
     instruction: Option<String>,
@@ -142,28 +142,18 @@ fn told(
     (digests, found): (&HashMap<Version, String>, &InFiles),
 ) -> Told {
     let (certain, _, candidates) = instruction(reading.entry(image), version.layer, 32 << 10);
-    let same_layer = census.scan(version.layer).map(|scan| scan.at(census.path(version))).unwrap_or_default();
+    let same_layer = census.scan(version.layer).map(|scan| recoverable(scan, census.path(version))).unwrap_or_default();
     let entry = census.entry(version);
-    let kind = match entry.map(|entry| entry.kind) {
-        Some(ChangeKind::Put(FileType::Regular)) => "file",
-        Some(ChangeKind::Put(FileType::HardLink)) => "hard-link",
-        Some(ChangeKind::Put(FileType::Symlink)) => "symlink",
-        Some(ChangeKind::Put(FileType::Directory)) => "directory",
-        Some(ChangeKind::Put(FileType::Special)) => "special",
-        Some(ChangeKind::Whiteout | ChangeKind::OverlayWhiteout) => "whiteout",
-        Some(ChangeKind::Opaque | ChangeKind::OverlayOpaque) => "opaque",
-        Some(ChangeKind::LinkPool | ChangeKind::Nothing) | None => "hidden",
-    };
     Told {
         layer: version.layer,
         nth: same_layer.iter().position(|entry| *entry == version.entry).map_or(1, |at| at + 1),
-        r#type: kind.to_owned(),
+        r#type: entry.map(|entry| kind_word(entry.kind)).unwrap_or_default().to_owned(),
         target: census.scan(version.layer).map(|scan| exact(scan.target(version.entry))).filter(|target| !target.is_empty()),
         instruction: certain.or_else(|| candidates.last().map(|last| format!("probably {last}"))),
         size: entry.map_or(0, |entry| entry.size),
         mode: entry.map(|entry| format!("{:04o}", entry.mode)).unwrap_or_default(),
         sha256: digests.get(&version).cloned(),
-        fate: census.fate(version).map(|fate| fate_entry(fate, reading, image, version.layer)),
+        fate: census.fate(version).map(|fate| fate_entry(fate, reading.entry(image), version.layer, room(1))),
         rewritten_in: census.life(version).map(|life| life.rewritten_in.clone()).unwrap_or_default(),
         findings: found.get(&(version.layer, census.path(version))).cloned().unwrap_or_default(),
     }
@@ -181,10 +171,7 @@ fn human(history: &History) -> Result<String> {
         let by = version.instruction.as_deref().map(short_digests).unwrap_or_else(|| "unknown instruction".to_owned());
         writeln!(text, "  layer {}{nth}: {}", version.layer, shorten(&sanitise(&by), 100))?;
         let target = version.target.as_ref().map(|target| format!(" → {target}")).unwrap_or_default();
-        let fate = version.fate.as_ref().map(|fate| {
-            let by = fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default();
-            format!(", {}{by}", fate_words(fate))
-        });
+        let fate = version.fate.as_ref().map(|fate| format!(", {}", fate_told(fate)));
         let line = format!("{}{target}, mode {}, {}{}", version.r#type, version.mode, bytes(version.size), fate.unwrap_or_default());
         writeln!(text, "    {}", sanitise(&line))?;
         if let Some(sha256) = &version.sha256 {

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use pentimento::archive::Archive;
 use pentimento::census::{Census, Version};
 use pentimento::finding::{Finding, Location, State};
-use pentimento::image::Kind;
+use pentimento::image::{Image, Kind};
 use pentimento::layer::change::{ChangeKind, FileType};
 use pentimento::layer_scan::{LayerScan, Place, Way};
 use pentimento::report::FateEntry;
-use pentimento::report::fate::{fate, instruction};
+use pentimento::report::fate::{fate, instruction, room};
 use pentimento::scan::Wanted;
 use pentimento::text::{exact, sanitise};
 use pentimento::timeline::Fate;
@@ -64,7 +64,7 @@ pub struct Recovered {
 
 /// What is asked for.
 pub fn items(args: &Args, reading: &Reading) -> Result<Vec<Item>> {
-    let listing = Listing { reading, archive: &reading.scanned.archive };
+    let mut listing = Listing { reading, archive: &reading.scanned.archive, room: room(reading.scanned.findings.len()) };
     if args.hidden {
         return listing.hidden(args.image.as_deref());
     }
@@ -97,6 +97,8 @@ pub fn recoverable(scan: &LayerScan, path: &[u8]) -> Vec<u32> {
 struct Listing<'a> {
     reading: &'a Reading,
     archive: &'a Archive,
+    /// What an instruction may take: there may be a million files.
+    room: usize,
 }
 
 impl Listing<'_> {
@@ -126,7 +128,7 @@ impl Listing<'_> {
 
     fn finding(&self, finding: &Finding) -> Item {
         let image = finding.image.map(|index| self.reading.entry(index));
-        let fate = Some(fate(finding.state, finding.hidden_by(), image, 4096));
+        let fate = Some(fate(finding.state, finding.hidden_by(), image, self.room));
         let mut item = match &finding.location {
             Location::Metadata { blob, .. } => {
                 let member = self.archive.blobs[*blob].member;
@@ -224,12 +226,13 @@ impl Listing<'_> {
         }
     }
 
-    fn hidden(&self, wanted: Option<&str>) -> Result<Vec<Item>> {
+    fn hidden(&mut self, wanted: Option<&str>) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         // Images share layers.
         let mut known = HashSet::new();
         for image in self.reading.images(wanted)? {
             let census = self.reading.census(image);
+            self.room = self.room.min(room(census.hidden().count()));
             let all = census.hidden().map(|(version, ..)| self.file(image, &census, version));
             items.extend(all.filter(|item| known.insert((item.wanted.blob, item.wanted.entry))));
         }
@@ -241,7 +244,7 @@ impl Listing<'_> {
         let blob = census.layers[content.layer].and_then(|(blob, _)| blob);
         let wanted = Wanted { blob, entry: content.entry, place: Place::Content };
         let mut item = self.item(wanted, Some(image), Some(version.layer), census.path(version));
-        item.about.fate = census.fate(version).map(|fate_of| fate_entry(fate_of, self.reading, image, version.layer));
+        item.about.fate = census.fate(version).map(|fate_of| fate_entry(fate_of, self.reading.entry(image), version.layer, self.room));
         item
     }
 
@@ -252,7 +255,7 @@ impl Listing<'_> {
         };
         let entry = scan.entry(wanted.entry);
         let own = image.map(|index| self.reading.entry(index));
-        let brought = own.zip(layer).map(|(image, layer)| instruction(image, layer, 4096));
+        let brought = own.zip(layer).map(|(image, layer)| instruction(image, layer, self.room));
         let diff_id = own.zip(layer).and_then(|(image, layer)| image.layers.get(layer)?.diff_id.clone());
         let diff_id = diff_id.or_else(|| wanted.blob.and_then(|blob| self.archive.blobs[blob].diff_id().cloned()));
         let packed = wanted.blob.is_some_and(|blob| !self.archive.blobs[blob].packing().is_empty());
@@ -314,12 +317,26 @@ fn part_name(place: &Place) -> &'static str {
     }
 }
 
-/// A file's fate as reports tell it.
-pub fn fate_entry(fate_of: Fate, reading: &Reading, image: usize, layer: usize) -> FateEntry {
+/// What an entry is, in a word.
+pub fn kind_word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Put(FileType::Regular) => "file",
+        ChangeKind::Put(FileType::HardLink) => "hard-link",
+        ChangeKind::Put(FileType::Symlink) => "symlink",
+        ChangeKind::Put(FileType::Directory) => "directory",
+        ChangeKind::Put(FileType::Special) => "special",
+        ChangeKind::Whiteout | ChangeKind::OverlayWhiteout => "whiteout",
+        ChangeKind::Opaque | ChangeKind::OverlayOpaque => "opaque",
+        ChangeKind::LinkPool | ChangeKind::Nothing => "hidden",
+    }
+}
+
+/// A file's fate as reports tell it. `room` is what its instruction may take.
+pub fn fate_entry(fate_of: Fate, image: &Image, layer: usize, room: usize) -> FateEntry {
     let by = match fate_of {
         Fate::Deleted { by, .. } | Fate::Overwritten { by } | Fate::Replaced { by } => Some(by),
         Fate::Superseded => Some(layer),
         Fate::Present | Fate::Hidden => None,
     };
-    fate(State::File(fate_of), by, Some(reading.entry(image)), 4096)
+    fate(State::File(fate_of), by, Some(image), room)
 }

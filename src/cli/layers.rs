@@ -1,14 +1,13 @@
 //! `pentimento layers`: the life of an image, layer by layer.
 
-use super::items::fate_entry;
+use super::items::{fate_entry, kind_word};
 use super::read::{ReadArgs, Reading, name_of};
 use super::{When, print};
 use anyhow::{Result, bail};
 use pentimento::census::{Census, Changes};
-use pentimento::layer::change::{ChangeKind, FileType};
 use pentimento::report::FateEntry;
-use pentimento::report::fate::instruction;
-use pentimento::report::human::{bytes, fate_words, plural, short_digests};
+use pentimento::report::fate::{instruction, room};
+use pentimento::report::human::{bytes, fate_told, plural, short_digests};
 use pentimento::text::{exact, sanitise, shorten};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -65,14 +64,8 @@ struct Layer {
     /// The stored blob, in bytes.
     stored: u64,
     missing: bool,
-    added: u64,
-    changed: u64,
-    rewritten: u64,
-    removed: u64,
-    /// Content of its files, in bytes.
-    bytes: u64,
-    hidden: u64,
-    hidden_bytes: u64,
+    #[serde(flatten)]
+    changes: Changes,
     secrets_born: usize,
     secrets_hidden: usize,
     base: Option<bool>,
@@ -83,7 +76,7 @@ struct Layer {
 /// What a layer did to one path.
 #[derive(Serialize, Deserialize)]
 struct File {
-    /// `put`, `link`, `symlink`, `directory`, `special`, `whiteout`, `opaque`, or `hidden`.
+    /// See [`kind_word`].
     change: String,
     path: String,
     target: Option<String>,
@@ -97,10 +90,7 @@ struct File {
 pub fn run(args: &Args) -> Result<u8> {
     let detector = args.read.detector()?;
     let reading = Reading::with(&args.read, &detector, &args.target, args.show_secrets)?;
-    let base = match &args.base {
-        Some(base) => Some(super::base::read(&args.read, &detector, base)?),
-        None => None,
-    };
+    let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, reading.stop())).transpose()?;
     let mut lives = Vec::new();
     for image in reading.images(args.image.as_deref())? {
         lives.push(reading.clean(life(args, &reading, image, base.as_ref())?)?);
@@ -126,7 +116,6 @@ fn life(args: &Args, reading: &Reading, index: usize, base: Option<&pentimento::
     let base_layers = base.map(|base| base.shared(&reading.scanned.archive, image));
     let findings = || reading.report.findings.iter().filter(|finding| finding.image == Some(index));
     let layers = changes.iter().enumerate().map(|(layer, changes)| {
-        let Changes { added, changed, rewritten, removed, bytes, hidden, hidden_bytes } = *changes;
         let (certain, _, candidates) = instruction(image, layer, 32 << 10);
         let entry = told.layers.get(layer);
         let blob = image.layers.get(layer).and_then(|layer| layer.blob);
@@ -138,13 +127,7 @@ fn life(args: &Args, reading: &Reading, index: usize, base: Option<&pentimento::
             size: entry.map_or(0, |entry| entry.size),
             stored: blob.map_or(0, |blob| reading.scanned.archive.blobs[blob].stored_size),
             missing: census.scan(layer).is_none(),
-            added,
-            changed,
-            rewritten,
-            removed,
-            bytes,
-            hidden,
-            hidden_bytes,
+            changes: *changes,
             secrets_born: findings().filter(|f| f.location.kind == "file" && f.location.layer == Some(layer)).count(),
             secrets_hidden: findings().filter(|f| f.fate.by_layer == Some(layer)).count(),
             base: base_layers.map(|shared| layer < shared),
@@ -158,26 +141,17 @@ fn life(args: &Args, reading: &Reading, index: usize, base: Option<&pentimento::
 fn files(reading: &Reading, image: usize, census: &Census, layer: usize) -> Vec<File> {
     let Some(scan) = census.scan(layer) else { return Vec::new() };
     let found = reading.in_files(image);
-    let entries = scan.entries().map(|(index, entry)| {
-        let change = match entry.kind {
-            ChangeKind::Put(FileType::Regular) => "put",
-            ChangeKind::Put(FileType::HardLink) => "link",
-            ChangeKind::Put(FileType::Symlink) => "symlink",
-            ChangeKind::Put(FileType::Directory) => "directory",
-            ChangeKind::Put(FileType::Special) => "special",
-            ChangeKind::Whiteout | ChangeKind::OverlayWhiteout => "whiteout",
-            ChangeKind::Opaque | ChangeKind::OverlayOpaque => "opaque",
-            ChangeKind::LinkPool | ChangeKind::Nothing => "hidden",
-        };
-        File {
-            change: change.to_owned(),
-            secrets: found.get(&(layer, scan.path(index))).map_or(0, Vec::len),
-            target: Some(exact(scan.target(index))).filter(|target| !target.is_empty()),
-            size: entry.size,
-            mode: format!("{:04o}", entry.mode),
-            fate: census.fate(pentimento::census::Version { layer, entry: index }).map(|fate| fate_entry(fate, reading, image, layer)),
-            path: exact(scan.path(index)),
-        }
+    let room = room(scan.len());
+    let entries = scan.entries().map(|(index, entry)| File {
+        change: kind_word(entry.kind).to_owned(),
+        secrets: found.get(&(layer, scan.path(index))).map_or(0, Vec::len),
+        target: Some(exact(scan.target(index))).filter(|target| !target.is_empty()),
+        size: entry.size,
+        mode: format!("{:04o}", entry.mode),
+        fate: census
+            .fate(pentimento::census::Version { layer, entry: index })
+            .map(|fate| fate_entry(fate, reading.entry(image), layer, room)),
+        path: exact(scan.path(index)),
     });
     entries.collect()
 }
@@ -200,7 +174,11 @@ fn human(args: &Args, life: &Life) -> Result<String> {
     )?;
     let room = style.width.saturating_sub(82).max(30);
     for layer in &life.layers {
-        let hidden = if layer.hidden == 0 { "-".to_owned() } else { format!("{} in {}", bytes(layer.hidden_bytes), layer.hidden) };
+        let hidden = if layer.changes.hidden == 0 {
+            "-".to_owned()
+        } else {
+            format!("{} in {}", bytes(layer.changes.hidden_bytes), layer.changes.hidden)
+        };
         let secrets = match (layer.secrets_born, layer.secrets_hidden) {
             (0, 0) => "-".to_owned(),
             (born, hidden) => format!("+{born} -{hidden}"),
@@ -219,30 +197,20 @@ fn human(args: &Args, life: &Life) -> Result<String> {
             "{mark}{:>3}  {:>9} {:>7} {:>6} {:>6} {:>6}  {hidden:>16}  {secrets:>9}  {}",
             layer.index,
             bytes(layer.size),
-            layer.added,
-            layer.changed,
-            layer.rewritten,
-            layer.removed,
+            layer.changes.added,
+            layer.changes.changed,
+            layer.changes.rewritten,
+            layer.changes.removed,
             shorten(&sanitise(&by), room)
         )?;
     }
-    let (files, size) = life.layers.iter().fold((0, 0), |sum, layer| (sum.0 + layer.hidden, sum.1 + layer.hidden_bytes));
+    let (files, size) = life.layers.iter().fold((0, 0), |sum, layer| (sum.0 + layer.changes.hidden, sum.1 + layer.changes.hidden_bytes));
     writeln!(text, "hidden in all: {} in {}", bytes(size), plural(files as usize, "file"))?;
     for file in life.layers.iter().flat_map(|layer| &layer.files) {
         let target = file.target.as_ref().map(|target| format!(" → {target}")).unwrap_or_default();
-        let fate = file
-            .fate
-            .as_ref()
-            .map(|fate| format!("{}{}", fate_words(fate), fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default()));
+        let fate = file.fate.as_ref().map(fate_told).unwrap_or_default();
         let secrets = if file.secrets > 0 { format!("  {}", plural(file.secrets, "secret")) } else { String::new() };
-        let line = format!(
-            "{:<9} {} {:>9}  {}{target}  {}{secrets}",
-            file.change,
-            file.mode,
-            bytes(file.size),
-            file.path,
-            fate.unwrap_or_default()
-        );
+        let line = format!("{:<9} {} {:>9}  {}{target}  {}{secrets}", file.change, file.mode, bytes(file.size), file.path, fate);
         writeln!(text, "  {}", sanitise(line.trim_end()))?;
     }
     text.push('\n');

@@ -19,6 +19,7 @@ use pentimento::text::sanitise;
 use pentimento::{finding, image, posture, scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
 use std::mem::ManuallyDrop;
@@ -120,6 +121,8 @@ pub struct Reading {
     redactor: Option<Redactor>,
     limits: pentimento::limits::Limits,
     stop: Arc<AtomicUsize>,
+    /// What became of some files is not known.
+    unlaid: Cell<bool>,
 }
 
 impl Reading {
@@ -136,7 +139,7 @@ impl Reading {
         let view = View { min_confidence: args.min_confidence.into(), show_secrets, ..View::default() };
         let (report, _) = report::build(std::slice::from_ref(&scanned), &[], detector.rules(), view)?;
         let redactor = if show_secrets { None } else { Some(scanned.redactor(args.min_confidence.into())?) };
-        Ok(Reading { scanned, report, redactor, limits: args.limits.limits(), stop })
+        Ok(Reading { scanned, report, redactor, limits: args.limits.limits(), stop, unlaid: Cell::new(false) })
     }
 
     /// A part of an answer, without the value of any secret.
@@ -192,6 +195,7 @@ impl Reading {
     pub fn census(&self, image: usize) -> Census<'_> {
         let census = Census::of(&self.scanned.archive, self.entry(image), &self.limits, &AtomicUsize::new(0));
         if let Some(end) = census.end() {
+            self.unlaid.set(true);
             eprintln!("pentimento: layers from {end} on were not laid over the others (--max-steps): what they did is not known");
         }
         census
@@ -240,11 +244,10 @@ impl Reading {
             let layer = problem.layer.map(|layer| format!(" (layer {layer})")).unwrap_or_default();
             eprintln!("pentimento: {}", sanitise(&format!("{}{layer}: {}", problem.code, problem.message)));
         }
-        if self.report.complete {
-            return 0;
+        if !self.report.complete {
+            eprintln!("pentimento: NOT everything could be read: `pentimento inspect` tells all");
         }
-        eprintln!("pentimento: NOT everything could be read: `pentimento inspect` tells all");
-        3
+        if self.report.complete && !self.unlaid.get() { 0 } else { 3 }
     }
 }
 

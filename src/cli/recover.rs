@@ -6,9 +6,9 @@ use super::read::{ReadArgs, Reading};
 use super::vault::Vault;
 use anyhow::{Result, bail};
 use pentimento::archive::Archive;
-use pentimento::digest::{ContentHasher, Digest};
-use pentimento::layer_scan::{LayerScan, Place};
-use pentimento::report::human::{bytes, fate_words, plural};
+use pentimento::digest::{ContentHash, ContentHasher, Digest};
+use pentimento::layer_scan::{Entry, Place};
+use pentimento::report::human::{bytes, fate_told, plural};
 use pentimento::scan::{Part, Wanted, take};
 use pentimento::text::{exact, sanitise};
 use serde::Serialize;
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<u8> {
 }
 
 /// Copies a part, and notes what it was.
-fn copy(part: Part, about: &mut Recovered, expected: Option<pentimento::digest::ContentHash>, out: &mut dyn Write) -> io::Result<()> {
+fn copy(part: Part, about: &mut Recovered, expected: Option<ContentHash>, out: &mut dyn Write) -> io::Result<()> {
     if let Some(header) = part.header {
         (about.uid, about.gid) = (header.owner.map(|owner| owner.0), header.owner.map(|owner| owner.1));
         (about.mtime, about.mode) = (header.mtime, Some(format!("{:04o}", header.mode)));
@@ -100,15 +100,24 @@ fn copy(part: Part, about: &mut Recovered, expected: Option<pentimento::digest::
     Ok(())
 }
 
-/// The bytes that the tar says an entry has.
-fn size_of_entry(archive: &Archive, wanted: &Wanted) -> u64 {
-    wanted.blob.and_then(|blob| archive.layer(blob)).unwrap_or(&archive.members).entry(wanted.entry).size
+/// The entry of what is wanted.
+fn entry<'a>(archive: &'a Archive, wanted: &Wanted) -> &'a Entry {
+    wanted.blob.and_then(|blob| archive.layer(blob)).unwrap_or(&archive.members).entry(wanted.entry)
 }
 
 /// The hash that the scan has of what is wanted.
-fn expected(archive: &Archive, wanted: &Wanted) -> Option<pentimento::digest::ContentHash> {
-    let scan: &LayerScan = wanted.blob.and_then(|blob| archive.layer(blob)).unwrap_or(&archive.members);
-    scan.entry(wanted.entry).content.filter(|_| wanted.place == Place::Content)
+fn expected(archive: &Archive, wanted: &Wanted) -> Option<ContentHash> {
+    entry(archive, wanted).content.filter(|_| wanted.place == Place::Content)
+}
+
+/// What is wrong with what was taken out.
+fn flaw(archive: &Archive, wanted: &Wanted, about: &Recovered) -> Option<String> {
+    let size = entry(archive, wanted).size;
+    match about.verified {
+        Some(false) => Some("is not what the scan saw: the target has changed, or its layer is damaged there".to_owned()),
+        Some(true) if about.size < size => Some(format!("is cut: {} of {size} bytes are there", about.size)),
+        _ => None,
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -146,8 +155,9 @@ fn to_stdout(reading: &Reading, items: Vec<Item>) -> Result<u8> {
     if !missing.is_empty() {
         bail!("{} could not be read again: has the target changed?", sanitise(&told(&about)));
     }
-    if about.verified == Some(false) {
-        bail!("these are not the bytes that the scan saw: the target has changed, or its layer is damaged there");
+    if let Some(flaw) = flaw(&reading.scanned.archive, &item.wanted, &about) {
+        eprintln!("pentimento: {} {flaw}", sanitise(&told(&about)));
+        return Ok(3);
     }
     eprintln!("pentimento: {} (sha256 {})", sanitise(&told(&about)), about.sha256);
     Ok(0)
@@ -158,10 +168,7 @@ fn told(about: &Recovered) -> String {
     let inner: String = about.inner.iter().map(|step| format!("!{step}")).collect();
     let layer = about.layer.map(|layer| format!(" of layer {layer}")).unwrap_or_default();
     let by = about.instruction.as_ref().map(|text| format!(" ({})", pentimento::text::shorten(text, 80))).unwrap_or_default();
-    let fate = about
-        .fate
-        .as_ref()
-        .map(|fate| format!(", {}{}", fate_words(fate), fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default()));
+    let fate = about.fate.as_ref().map(|fate| format!(", {}", fate_told(fate)));
     format!("{}{inner}{layer}{by}, {}{}", about.path, bytes(about.size), fate.unwrap_or_default())
 }
 
@@ -219,13 +226,9 @@ fn into_directory(args: &Args, reading: &Reading, items: Vec<Item>, vault: Vault
         failed.insert(index, "could not be read again".to_owned());
     }
     for (index, item) in items.iter().enumerate() {
-        let size = size_of_entry(&reading.scanned.archive, &item.wanted);
-        let why = match item.about.verified {
-            Some(false) => "is not what the scan saw: the target has changed, or its layer is damaged there".to_owned(),
-            Some(true) if item.about.size < size => format!("is cut: {} of {size} bytes are there", item.about.size),
-            _ => continue,
-        };
-        failed.entry(index).or_insert(why);
+        if let Some(flaw) = flaw(&reading.scanned.archive, &item.wanted, &item.about) {
+            failed.entry(index).or_insert(flaw);
+        }
     }
     let mut missing: Vec<(usize, String)> =
         failed.iter().map(|(index, why)| (*index, format!("{} {why}", told(&items[*index].about)))).collect();

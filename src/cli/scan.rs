@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1, value_name = "N")]
     exit_code: u8,
     /// The image that this one was built from, saved: what came with it is left out, and counted
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", conflicts_with = "no_verify")]
     base: Option<String>,
     /// Layers that are absent by design (foreign layers, as of Windows bases) do not make the scan incomplete
     #[arg(long)]
@@ -111,6 +111,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let detector = args.read.detector()?;
     let (mut scanned, mut failed) = (Vec::new(), Vec::new());
     let stop = stop::when(args.read.limits.timeout)?;
+    let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
     for target in &args.targets {
         if stop.load(Ordering::Relaxed) != 0 && !scanned.is_empty() {
             failed.push((target.clone(), "the scan was stopped before it came to this target".to_owned()));
@@ -125,10 +126,6 @@ pub fn run(args: &Args) -> Result<u8> {
     if scanned.is_empty() {
         bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
     }
-    let base = match &args.base {
-        Some(base) => Some(super::base::read(&args.read, &detector, base)?),
-        None => None,
-    };
     let view = View {
         min_confidence: args.read.min_confidence.into(),
         show_secrets: args.show_secrets,
@@ -141,7 +138,7 @@ pub fn run(args: &Args) -> Result<u8> {
             FailOnArg::Hidden => FailOn::Hidden,
             FailOnArg::None => FailOn::None,
         },
-        census: args.format == ReportArg::Html,
+        census: (args.format == ReportArg::Html).then(|| args.read.limits.limits()),
         fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };

@@ -2,6 +2,7 @@
 
 use super::{Finding, Location, MOST, Position, State, finding};
 use crate::archive::{Archive, Content};
+use crate::census::{Scan, layers, lives_in};
 use crate::detect::Match;
 use crate::digest::ContentHash;
 use crate::error::{Code, Problem};
@@ -11,7 +12,7 @@ use crate::layer_scan::{FileHit, LayerScan, Place, Way};
 use crate::limits::{Effort, Exhausted, Limits};
 use crate::rules::Confidence;
 use crate::secret::Secret;
-use crate::timeline::{Fate, Life, Lives, lives};
+use crate::timeline::{Fate, Life, Lives};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -41,15 +42,12 @@ pub struct Files<'a> {
     telling: Effort<'static>,
 }
 
-/// A layer that can be asked, and the blob it is in (none where it is the archive itself).
-type Scan<'a> = (Option<usize>, &'a LayerScan);
-
 impl<'a> Files<'a> {
     /// The files that matter for these images. `stop` ends the work early when it is not 0.
     pub fn new(archive: &'a Archive, images: &[Image], limits: &Limits, stop: &'a AtomicUsize) -> Files<'a> {
         let mut scans: HashMap<Option<usize>, &LayerScan> = HashMap::new();
         for image in images {
-            scans.extend(scans_of(archive, image).into_iter().flatten());
+            scans.extend(layers(archive, image).into_iter().flatten());
         }
         let all = || scans.values();
         let contents: HashSet<ContentHash> =
@@ -88,8 +86,8 @@ impl<'a> Files<'a> {
 
     /// The findings in the layers of one image, and what is odd about its files.
     pub fn in_layers(&mut self, index: usize, image: &Image) -> (Vec<Finding>, Problems) {
-        let layers = scans_of(self.archive, image);
-        let lives = self.lives(image, &layers);
+        let layers = layers(self.archive, image);
+        let lives = lives_in(image, &layers, &self.wanted, &mut self.laying);
         let artifact = matches!(image.kind, Kind::Artifact(_));
         // What an orphan shares with an image that something names is told there.
         let told = if image.orphan { Some(&self.named) } else { None };
@@ -123,35 +121,10 @@ impl<'a> Files<'a> {
         };
         Problem::new(code, format!("{why}: what this layer and the next did to files is not known"))
     }
-
-    fn lives(&mut self, image: &Image, layers: &[Option<Scan>]) -> Lives {
-        let scans: Vec<Option<&LayerScan>> = layers.iter().map(|layer| layer.map(|(_, scan)| scan)).collect();
-        let of = |layer: &Option<Scan>| layer.and_then(|(blob, _)| self.wanted.get(&blob)).map(Vec::as_slice).unwrap_or_default();
-        let wanted: Vec<&[u32]> = layers.iter().map(of).collect();
-        if !matches!(image.kind, Kind::Artifact(_)) {
-            return lives(&scans, &wanted, &mut self.laying);
-        }
-        // The blobs of an artifact stand beside each other: none hides another.
-        let mut all = Lives::default();
-        for (layer, (scan, wanted)) in scans.iter().zip(&wanted).enumerate() {
-            let own = lives(&[*scan], &[wanted], &mut self.laying);
-            all.of.extend(own.of.into_iter().map(|((_, entry), life)| ((layer, entry), life)));
-            all.end = all.end.or(own.end.map(|_| layer));
-        }
-        all
-    }
 }
 
 fn has_hits(content: &Content) -> bool {
     matches!(content, Content::Layer(layer) if !layer.scan.hits.is_empty())
-}
-
-/// The layers of an image, as far as they are there.
-fn scans_of<'a>(archive: &'a Archive, image: &Image) -> Vec<Option<Scan<'a>>> {
-    match image.kind {
-        Kind::FileSystem => vec![Some((None, &archive.members))],
-        _ => image.layers.iter().map(|layer| Some((layer.blob, archive.layer(layer.blob?)?))).collect(),
-    }
 }
 
 /// Links to nothing: engines refuse such a layer.

@@ -1,15 +1,15 @@
 //! From findings to a report.
 
-use super::fate::{fate, instruction};
+use super::fate::{fate, instruction, room};
 use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
-    ChangesEntry, CoverageEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
-    SkippedEntry, SuppressedEntry, Tool, TreeEntry,
+    CoverageEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry, SkippedEntry,
+    SuppressedEntry, Tool, TreeEntry,
 };
 use crate::archive::{Archive, Content};
 use crate::base::Base;
-use crate::census::{Census, Changes, Tree};
+use crate::census::{Census, Tree};
 use crate::detect::{Reason, is_noise};
 use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location};
@@ -95,8 +95,8 @@ pub struct View<'a> {
     pub fail_on: FailOn,
     /// Layers that are absent by design do not make the scan incomplete.
     pub allow_missing_layers: bool,
-    /// Every file's fate is asked for: layers and images have what they come to.
-    pub census: bool,
+    /// Every file's fate is asked for, within these limits: layers and images have what they come to.
+    pub census: Option<Limits>,
     /// What came with this image is left out.
     pub base: Option<&'a Base>,
     /// Notes with these codes fail, too; any, where there are none.
@@ -146,7 +146,9 @@ pub fn build(
             longest: if scanned.findings.len() > MANY { PATH_MAX / 8 } else { PATH_MAX },
             room: room(scanned.findings.len() + scanned.images.images.iter().map(|image| image.layers.len()).sum::<usize>()),
         };
-        report.images.extend(scanned.images.images.iter().enumerate().map(|(index, image)| one.image(index, image)));
+        for (index, image) in scanned.images.images.iter().enumerate() {
+            report.images.push(one.image(index, image, &mut report.problems));
+        }
         report.findings.extend(told(target, None).map(|finding| one.finding(finding)));
         one.problems(&mut report);
         one.coverage(&mut report.coverage);
@@ -213,7 +215,7 @@ struct One<'a> {
     groups: &'a HashMap<&'a Secret, usize>,
     show_secrets: bool,
     allow_missing_layers: bool,
-    census: bool,
+    census: Option<Limits>,
     /// By image, how many layers came with the base.
     shared: &'a [usize],
     /// For instructions: see [`room`].
@@ -227,8 +229,19 @@ impl One<'_> {
         self.scanned.images.images.iter().any(|image| image.kind == image::Kind::FileSystem)
     }
 
-    fn image(&self, of: usize, image: &Image) -> ImageEntry {
-        let census = self.census.then(|| Census::of(&self.scanned.archive, image, &Limits::default(), &AtomicUsize::new(0)));
+    fn image(&self, of: usize, image: &Image, problems: &mut Vec<ProblemEntry>) -> ImageEntry {
+        let census = self.census.map(|limits| Census::of(&self.scanned.archive, image, &limits, &AtomicUsize::new(0)));
+        if let Some(end) = census.as_ref().and_then(Census::end) {
+            let message = "the images of this archive list too much again and again (--max-steps): what this layer and the next did to all files is not known";
+            problems.push(ProblemEntry {
+                code: Code::LimitReached.as_str().to_owned(),
+                message: message.to_owned(),
+                source: self.scanned.target.clone(),
+                image: Some(self.first_image + of),
+                layer: Some(end),
+                path: None,
+            });
+        }
         let changes = census.as_ref().map(Census::changes).unwrap_or_default();
         let whole = self.scanned.archive.blobs.iter().map(|blob| blob.stored_size).sum();
         let layers = image.layers.iter().enumerate().map(|(index, layer)| {
@@ -240,7 +253,7 @@ impl One<'_> {
                 size: if self.is_file_system() { whole } else { blob.map_or(0, |b| b.size()) },
                 instruction: instruction(image, index, self.room).0,
                 base: index < self.shared[of],
-                changes: changes.get(index).map(ChangesEntry::from),
+                changes: changes.get(index).copied(),
             }
         });
         ImageEntry {
@@ -455,13 +468,6 @@ fn facts(finding: &Finding) -> BTreeMap<String, String> {
     facts
 }
 
-impl From<&Changes> for ChangesEntry {
-    fn from(changes: &Changes) -> ChangesEntry {
-        let Changes { added, changed, rewritten, removed, bytes, hidden, hidden_bytes } = *changes;
-        ChangesEntry { added, changed, rewritten, removed, bytes, hidden, hidden_bytes }
-    }
-}
-
 impl From<&Tree> for TreeEntry {
     fn from(tree: &Tree) -> TreeEntry {
         let children = tree.children.iter().map(TreeEntry::from).collect();
@@ -481,12 +487,4 @@ fn shortened(name: &[u8], most: usize) -> std::borrow::Cow<'_, [u8]> {
     let within = |at: &usize| name[*at] & 0xc0 != 0x80;
     let end = (most.saturating_sub(3)..=most).rev().find(within).unwrap_or(most);
     [&name[..end], "…".as_bytes()].concat().into()
-}
-
-/// How many bytes of instructions one finding (or layer) may show, so that all `count` together stay bounded: an instruction may be as
-/// long as a document, and each of them repeats it.
-fn room(count: usize) -> usize {
-    const ALL: usize = 32 << 20;
-    const ONE: usize = 32 << 10;
-    (ALL / count.max(1)).min(ONE)
 }

@@ -56,3 +56,11 @@ pub fn fate(state: State, by_layer: Option<usize>, image: Option<&Image>, room: 
     });
     FateEntry { state: state.to_owned(), how: how.map(str::to_owned), by_layer, by_instruction }
 }
+
+/// How many bytes of instructions one finding (or layer, or file) may show, so that all `count` together stay bounded: an instruction may be as
+/// long as a document, and each of them repeats it.
+pub fn room(count: usize) -> usize {
+    const ALL: usize = 32 << 20;
+    const ONE: usize = 32 << 10;
+    (ALL / count.max(1)).min(ONE)
+}

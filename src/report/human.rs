@@ -409,3 +409,9 @@ pub fn fate_words(fate: &FateEntry) -> &'static str {
         },
     }
 }
+
+/// A fate, and the layer that brought it about.
+pub fn fate_told(fate: &FateEntry) -> String {
+    let by = fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default();
+    format!("{}{by}", fate_words(fate))
+}

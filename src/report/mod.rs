@@ -14,6 +14,7 @@ pub use redact::Redactor;
 pub use retrieve::shell_bytes;
 pub use retrieve::shell_word;
 
+use crate::census::Changes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -93,26 +94,7 @@ pub struct LayerEntry {
     pub base: bool,
     /// What it did to files. Only where every file's fate was asked for (`View::census`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub changes: Option<ChangesEntry>,
-}
-
-/// What one layer did to files (directories are none).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangesEntry {
-    /// Files at paths where there was none.
-    pub added: u64,
-    /// Files that took the place of others, with other content or of another type.
-    pub changed: u64,
-    /// Files that were written again with the same content (chmod, chown, touch).
-    pub rewritten: u64,
-    /// Files of lower layers that are gone from here on.
-    pub removed: u64,
-    /// Content of its files, in bytes.
-    pub bytes: u64,
-    /// Files of this layer that do not show in the final image.
-    pub hidden: u64,
-    /// Their content, in bytes.
-    pub hidden_bytes: u64,
+    pub changes: Option<Changes>,
 }
 
 /// A directory, or a file, with all that is below it.

@@ -163,8 +163,8 @@ impl Taker {
 }
 
 /// Takes what is `wanted`, each thing once, out of what `open` opens, which must be what `archive` was read from. `stop` is anything but 0
-/// when the reading is to end. Where something is wanted as it is and something within it, it takes two walks. Returns the indexes of what was not there to be taken. Fails where the source
-/// cannot be read, and where `to` does.
+/// when the reading is to end. Where something is wanted as it is and something within it, it takes two walks. Returns the indexes of what
+/// was not there to be taken. Fails where the source cannot be read, and where `to` does.
 pub fn take(
     open: Open,
     archive: &Archive,
