@@ -12,7 +12,7 @@ use crate::layer_scan::{FileHit, LayerScan};
 use crate::packages::Packages;
 
 /// One member with content, scanned.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Blob {
     /// Its entry in [`Archive::members`].
     pub member: u32,
@@ -33,7 +33,7 @@ pub struct Blob {
 }
 
 /// The bytes of a packed blob.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Unpacked {
     /// How it is packed, outermost first.
     pub packing: Vec<Compression>,
@@ -44,7 +44,7 @@ pub struct Unpacked {
 }
 
 /// What a blob's bytes are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// Bytes that are not packed, and neither tar nor JSON: what was found in them is among the hits of [`Archive::members`].
     File,
@@ -64,7 +64,7 @@ pub struct Document {
 }
 
 /// See [`Content::Layer`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Layer {
     /// What was found.
     pub scan: LayerScan,
@@ -102,6 +102,8 @@ pub struct Archive {
     pub packing: Vec<Compression>,
     /// What was not done.
     pub omissions: Omissions,
+    /// It is a file system, even if it has the files of an image archive.
+    pub file_system: bool,
     /// What package managers say of files, in whatever layer.
     packages: Packages,
     /// Blobs by their digest.
@@ -132,7 +134,7 @@ impl Archive {
                 packages.merge(&std::mem::take(&mut layer.scan.packages));
             }
         }
-        Archive { members, blobs, problems, packing: Vec::new(), omissions, packages, by_digest }
+        Archive { members, blobs, problems, packing: Vec::new(), omissions, file_system: false, packages, by_digest }
     }
 
     /// Which digests of files its lists of package managers have.

@@ -133,6 +133,10 @@ pub enum Code {
     BuildArgument,
     /// Untagged earlier states of the image are in the archive too.
     IntermediateImages,
+    /// A name that was looked up in several places: where it was found.
+    NameResolved,
+    /// Files that were left out because they are on other file systems than the one that was asked for.
+    OtherFileSystem,
 }
 
 impl Code {
@@ -183,6 +187,8 @@ impl Code {
             Code::SetuidAdded => "setuid-added",
             Code::BuildArgument => "build-argument",
             Code::IntermediateImages => "intermediate-images",
+            Code::NameResolved => "name-resolved",
+            Code::OtherFileSystem => "other-file-system",
         }
     }
 
@@ -228,6 +234,8 @@ impl Code {
                     | Code::AmbiguousHistory
                     | Code::NotVerified
                     | Code::BaseDiffers
+                    | Code::NameResolved
+                    | Code::OtherFileSystem
             )
     }
 }

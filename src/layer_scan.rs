@@ -109,7 +109,7 @@ impl std::ops::AddAssign for Coverage {
 }
 
 /// The result of scanning one layer. Build it with [`LayerScan::push`] and [`LayerScan::finish`].
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LayerScan {
     names: Vec<u8>,
     entries: Vec<Entry>,

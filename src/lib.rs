@@ -41,6 +41,7 @@ pub mod layer;
 pub mod layer_scan;
 pub mod limits;
 pub mod nested;
+pub mod net;
 pub mod packages;
 pub mod policy;
 pub mod posture;

@@ -1,5 +1,6 @@
 //! The command line: the only place that knows clap, stdout and the terminal. One file per command.
 
+mod access;
 mod base;
 mod describe;
 mod diff;

@@ -1,5 +1,6 @@
 //! How a target is read: the options that all commands share, and what comes of it.
 
+use super::access::AccessArgs;
 use super::limits::LimitArgs;
 use super::scan::ConfidenceArg;
 use super::{progress, stop};
@@ -13,8 +14,9 @@ use pentimento::image::{Image, Selection};
 use pentimento::layer_scan::LayerScan;
 use pentimento::limits::Effort;
 use pentimento::report::{self, Redactor, Report, Scanned, View};
-use pentimento::scan::{Progress, Work};
+use pentimento::scan::{Known, Progress, Work};
 use pentimento::source::Source;
+use pentimento::source::target::Target;
 use pentimento::text::sanitise;
 use pentimento::{finding, image, posture, scan};
 use serde::Serialize;
@@ -24,8 +26,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 /// Options that say how a target is read.
 #[derive(clap::Args)]
@@ -49,6 +51,11 @@ pub struct ReadArgs {
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]
+    pub access: AccessArgs,
+    /// Layers of earlier targets, if there are several.
+    #[arg(skip)]
+    pub known: OnceLock<Arc<Known>>,
+    #[command(flatten)]
     pub limits: LimitArgs,
 }
 
@@ -62,10 +69,10 @@ impl ReadArgs {
     /// before its manifest) are reported, and the scan is incomplete.
     pub fn scan(&self, detector: &Detector, target: &str, stop: &Arc<AtomicUsize>, verify: bool) -> Result<Scanned> {
         let limits = self.limits.limits();
-        let source = Source::open(target, &limits).map_err(|e| hinted(e, target))?;
+        let source = self.access.open(target, self.platform.as_ref(), &limits, stop)?;
         let progress = Progress { stop: stop.clone(), ..Progress::default() };
         let threads = self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-        let work = Work { threads, verify, least: self.min_confidence.into() };
+        let work = Work { threads, verify, least: self.min_confidence.into(), known: self.known.get().cloned() };
         let bar = !self.quiet && io::stderr().is_terminal();
         let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, work, &progress))?;
         let mut images = image::images(&archive, &Selection { platform: self.platform.clone(), limits });
@@ -100,17 +107,6 @@ fn platform(text: &str) -> Result<Platform, String> {
     Platform::parse(text).ok_or_else(|| "a platform is os/architecture[/variant], or os alone".to_owned())
 }
 
-/// A name of an image is no target yet: says how to scan it.
-fn hinted(error: pentimento::Error, target: &str) -> anyhow::Error {
-    let missing = matches!(&error, pentimento::Error::Open { source, .. } if source.kind() == io::ErrorKind::NotFound);
-    let name = target.rsplit('/').next().is_some_and(|last| last.contains(':') || !last.contains('.')) && !target.starts_with(['.', '/']);
-    let error = anyhow::Error::new(error);
-    if missing && name {
-        return error.context(format!("there is no file {target}; if it is an image, try `docker save {target} | pentimento scan -`"));
-    }
-    error
-}
-
 /// Ids of findings, by layer and path.
 pub type InFiles<'a> = HashMap<(usize, &'a [u8]), Vec<String>>;
 
@@ -119,6 +115,8 @@ pub struct Reading {
     pub scanned: Scanned,
     pub report: Report,
     redactor: Option<Redactor>,
+    access: AccessArgs,
+    platform: Option<Platform>,
     limits: pentimento::limits::Limits,
     stop: Arc<AtomicUsize>,
     /// What became of some files is not known.
@@ -139,7 +137,8 @@ impl Reading {
         let view = View { min_confidence: args.min_confidence.into(), show_secrets, ..View::default() };
         let (report, _) = report::build(std::slice::from_ref(&scanned), &[], detector.rules(), view)?;
         let redactor = if show_secrets { None } else { Some(scanned.redactor(args.min_confidence.into())?) };
-        Ok(Reading { scanned, report, redactor, limits: args.limits.limits(), stop, unlaid: Cell::new(false) })
+        let (access, platform) = (args.access.clone(), args.platform.clone());
+        Ok(Reading { scanned, report, redactor, access, platform, limits: args.limits.limits(), stop, unlaid: Cell::new(false) })
     }
 
     /// A part of an answer, without the value of any secret.
@@ -231,11 +230,14 @@ impl Reading {
         if target == "-" {
             bail!("{what}: {again} (`cat > image.tar`), then name the file");
         }
-        let path = target.strip_prefix("oci:").unwrap_or(target);
-        if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let path = Target::parse(target).ok().and_then(|target| Some(target.path()?.to_owned()));
+        if path.is_some_and(|path| path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir())) {
             bail!("{what}: {again}");
         }
-        Ok(move || Source::open(target, &self.limits))
+        let wrong = |e: anyhow::Error| {
+            e.downcast().unwrap_or_else(|e| pentimento::Error::Open { target: target.clone(), source: io::Error::other(e.to_string()) })
+        };
+        Ok(move || self.access.open(target, self.platform.as_ref(), &self.limits, &self.stop).map_err(wrong))
     }
 
     /// Says on stderr what could not be read, and returns the exit code: 3 if there is such a thing.

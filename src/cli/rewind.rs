@@ -7,7 +7,7 @@ use pentimento::finding::{Finding, Location, State};
 use pentimento::image::{Image, Kind};
 use pentimento::report::fate::instruction;
 use pentimento::report::human::{bytes, plural};
-use pentimento::report::{shell_bytes, shell_word};
+use pentimento::report::{shell_bytes, shell_file, shell_word};
 use pentimento::rewind::{full_name, plan, write};
 use pentimento::text::sanitise;
 use pentimento::timeline::Fate;
@@ -165,7 +165,7 @@ fn tag(args: &Args, reading: &Reading, image: &Image, layer: usize) -> Result<St
 
 /// What to type to see it.
 fn lines_to_type(args: &Args, tag: &str, shown: &[Vec<u8>], reading: &Reading, index: usize, layer: usize) -> Result<String> {
-    let file = shell_word(&args.output.display().to_string()).unwrap_or_else(|| "FILE".to_owned());
+    let file = shell_file(&args.output.display().to_string()).unwrap_or_else(|| "FILE".to_owned());
     let mut lines = format!("\nto see it (podman takes the same lines):\n  docker load -i {file}\n");
     let line = |path: &str| format!("  id=$(docker create {tag} x) && docker cp \"$id\":{path} - | tar -xO; docker rm \"$id\"");
     let typed: Vec<String> = shown.iter().filter_map(|path| shell_bytes(&[b"/", &path[..]].concat())).collect();

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Style, View};
 use pentimento::rules::Confidence;
+use pentimento::source::target::Target;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -14,7 +15,8 @@ use std::sync::atomic::Ordering;
 /// Options of `scan`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Saved images: a file (docker save, podman save, OCI archive; also docker export), a directory (OCI layout), or `-` for a pipe
+    /// What to search: a file (docker save, podman save, OCI archive; also docker export), a directory (OCI layout), `-` for a pipe,
+    /// docker://IMAGE, podman://IMAGE, docker://container/NAME, registry://HOST/IMAGE, rootfs:DIR, or the bare name of an image
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     /// How the report is written
@@ -102,7 +104,8 @@ pub fn run(args: &Args) -> Result<u8> {
     if matches!(args.exit_code, 2 | 3) {
         bail!("--exit-code: 2 and 3 have a meaning of their own");
     }
-    if args.targets.iter().filter(|target| *target == "-").count() > 1 {
+    let piped = args.targets.iter().filter(|target| *target == "-").count();
+    if piped > 1 || piped == 1 && args.read.access.takes_stdin() {
         bail!("standard input can be read once: name `-` once");
     }
     if let Some(output) = &args.output {
@@ -173,7 +176,12 @@ pub fn check_output(output: &Path, targets: &[String]) -> Result<()> {
     let place = output.canonicalize().or_else(|_| parent.canonicalize()).ok();
     for target in targets {
         // Standard input may be a file, too.
-        let path = Path::new(if target == "-" { "/dev/stdin" } else { target.strip_prefix("oci:").unwrap_or(target) });
+        let path = match Target::parse(target) {
+            Ok(Target::Stdin) => PathBuf::from("/dev/stdin"),
+            // A report may be written into the file system that is scanned, since that is the one we are on.
+            Ok(Target::Path(path)) => path,
+            _ => continue,
+        };
         let Ok(path) = path.canonicalize() else { continue };
         if place.as_ref().is_some_and(|place| *place == path && !path.is_dir() || path.is_dir() && place.starts_with(&path)) {
             bail!("--output is, or is in, a target: it would be overwritten");

@@ -162,6 +162,14 @@ const MEANINGS: &[(Code, &str)] = &[
         Code::IntermediateImages,
         "The archive holds untagged images that are earlier states of this one. They show what later steps removed, also where the last image was squashed.",
     ),
+    (
+        Code::NameResolved,
+        "What was asked for is no file and has no prefix, so engines were asked for an image of that name, and then a registry. It says which of them had it.",
+    ),
+    (
+        Code::OtherFileSystem,
+        "A scan of a file system stays on the one it begins on: mounts are not part of an image. What is on them was not read, and is scanned when it is named itself.",
+    ),
 ];
 
 impl Code {

@@ -145,6 +145,9 @@ struct Gathering<'a> {
 
 /// The images of `archive`. None is an error of the archive, and is said in `problems`.
 pub fn images(archive: &Archive, selection: &Selection) -> Images {
+    if archive.file_system {
+        return plain::images(archive, Vec::new());
+    }
     let mut gathering = Gathering {
         archive,
         limits: selection.limits,

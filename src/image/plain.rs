@@ -54,7 +54,10 @@ fn belongs(path: &[u8]) -> Belongs {
 /// The archive as the only layer of an image without a config. `problems` are those of documents that were to describe an image.
 pub fn images(archive: &Archive, problems: Vec<Problem>) -> Images {
     let mut image = Image { kind: Kind::FileSystem, layers: vec![Layer::default()], ..Image::default() };
-    let message = "the tar lists no image: it was scanned as one layer (a file system, or a layer of an image)";
+    let message = match archive.file_system {
+        true => "a file system: it was scanned as one layer, so nothing is known of layers below it",
+        false => "the tar lists no image: it was scanned as one layer (a file system, or a layer of an image)",
+    };
     image.problems.push((None, Problem::new(Code::PlainFileSystem, message)));
     // A broken file in a file system is no broken image.
     for blob in 0..archive.blobs.len() {

@@ -48,7 +48,7 @@ impl List {
 }
 
 /// Contents that packages have: of each the first 16 bytes of its digest, and whose it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Packages {
     names: Vec<Box<str>>,
     contents: HashMap<[u8; 16], u32>,

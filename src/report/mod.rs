@@ -11,8 +11,7 @@ mod retrieve;
 
 pub use build::{Scanned, View, build};
 pub use redact::Redactor;
-pub use retrieve::shell_bytes;
-pub use retrieve::shell_word;
+pub use retrieve::{shell_bytes, shell_file, shell_word};
 
 use crate::census::Changes;
 use serde::{Deserialize, Serialize};

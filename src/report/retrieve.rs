@@ -4,8 +4,8 @@ use crate::archive::{Archive, Content};
 use crate::finding::{Location, State};
 use crate::layer_scan::{LayerScan, Spelling};
 use crate::limits::PATH_MAX;
+use crate::source::target::Target;
 use crate::timeline::Fate;
-use std::path::Path;
 
 /// The command, or `None` where there is none (an extended attribute, a name that a shell cannot be given).
 pub fn command(target: &str, archive: &Archive, location: &Location, state: State) -> Option<String> {
@@ -55,37 +55,46 @@ fn name_in_tar(scan: &LayerScan, entry: u32) -> Option<String> {
     quoted(&[prefix.as_bytes(), path].concat())
 }
 
-/// Prints one member of the archive, or one file of a layout.
+/// Prints one member of the archive, or one file of a layout or a file system. What comes from a registry no usual tool prints.
 fn member(target: &str, archive: &Archive, member: u32) -> Option<String> {
     let members = &archive.members;
-    let target = target.strip_prefix("oci:").unwrap_or(target);
-    let path = Path::new(target);
-    if path.is_dir() {
-        let file = path.join(String::from_utf8_lossy(members.path(member)).as_ref());
-        return Some(format!("cat {}", quoted(file.as_os_str().as_encoded_bytes())?));
-    }
-    let file = if target == "-" { "image.tar".to_owned() } else { shell_word(target)? };
+    let (file, save) = match Target::parse(target).ok()? {
+        Target::Stdin => ("image.tar".to_owned(), None),
+        Target::Path(path) | Target::FileSystem(path) if path.is_dir() => {
+            let file = path.join(String::from_utf8_lossy(members.path(member)).as_ref());
+            return Some(format!("cat {}", quoted(file.as_os_str().as_encoded_bytes())?));
+        }
+        Target::Path(path) | Target::FileSystem(path) => (shell_file(&path.display().to_string())?, None),
+        Target::Image(engine, name) => (String::new(), Some(format!("{} save {}", engine.as_str(), quoted(name.as_bytes())?))),
+        Target::Container(engine, name) => (String::new(), Some(format!("{} export {}", engine.as_str(), quoted(name.as_bytes())?))),
+        Target::Registry(_) | Target::Name(_) => return None,
+    };
     // Of several members with one name, tar would print all.
     let only = members.at(members.path(member)).len() == 1;
     let filters: String =
         archive.packing.iter().filter_map(|packing| packing.shell_filter()).map(|filter| format!(" | {filter}")).collect();
+    let bytes = save.clone().unwrap_or_else(|| format!("cat {file}"));
     Some(match name_in_tar(members, member).filter(|_| only) {
-        Some(name) if filters.is_empty() => format!("tar -xOf {file} {name}"),
-        Some(name) => format!("cat {file}{filters} | tar -xOf - {name}"),
-        None => format!("cat {file}{filters} | {}", entry_of(members, member, true)),
+        Some(name) if filters.is_empty() && save.is_none() => format!("tar -xOf {file} {name}"),
+        Some(name) => format!("{bytes}{filters} | tar -xOf - {name}"),
+        None => format!("{bytes}{filters} | {}", entry_of(members, member, true)),
     })
 }
 
 /// A target as it is typed in a shell.
 pub fn shell_word(target: &str) -> Option<String> {
-    // A prefix of ours is no file.
-    if let Some(path) = target.strip_prefix("oci:") {
-        return quoted(path.as_bytes()).map(|path| format!("oci:{path}"));
+    match Target::parse(target) {
+        Ok(Target::Path(path)) if path.as_os_str() == target => shell_file(target),
+        _ => quoted(target.as_bytes()),
     }
-    quoted(&as_file(target))
 }
 
-/// A target that tar takes for a file: a colon would make it a host, a dash an option.
+/// A file as it is typed in a shell.
+pub fn shell_file(file: &str) -> Option<String> {
+    quoted(&as_file(file))
+}
+
+/// A name that tar takes for a file: a colon would make it a host, a dash an option.
 fn as_file(target: &str) -> Vec<u8> {
     let odd = !target.starts_with('/') && target.contains(':') || target.starts_with('-');
     format!("{}{target}", if odd { "./" } else { "" }).into_bytes()

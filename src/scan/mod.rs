@@ -9,6 +9,7 @@ mod document;
 mod feed;
 mod history;
 mod hits;
+mod known;
 mod nested;
 mod pump;
 mod take;
@@ -23,10 +24,11 @@ use crate::digest::ContentHash;
 use crate::error::{Code, Error, Problem};
 use crate::layer::change::{ChangeKind, FileType};
 use crate::layer::compression::Compression;
+use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::limits::Limits;
 use crate::rules::Confidence;
-use crate::source::{Members, Source, unmarked};
+use crate::source::{Members, Source, Stream, unmarked};
 use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use feed::Fed;
@@ -38,6 +40,7 @@ use take::SharedTaker;
 use unpack::{Count, Stop, Unpacking, failure, stop_in, unpack};
 use walk::{LayerWalk, has_content};
 
+pub use known::Known;
 pub use take::{Open, Part, Take, Wanted, take};
 
 /// [`Progress::stop`]: somebody asked for the end.
@@ -110,13 +113,25 @@ impl Queue {
         self.taker.as_ref().is_none_or(|taker| locked(taker).wants(member))
     }
 
+    /// A layer that another scan has read.
+    fn known(&self, path: &[u8], size: u64, entry: u32) -> Option<Blob> {
+        self.work.known.as_ref()?.get(path, size, entry)
+    }
+
+    /// Keeps a layer for other scans.
+    fn remember(&self, path: &[u8], size: u64, blob: &Blob) {
+        if let Some(known) = &self.work.known {
+            known.insert(path, size, blob);
+        }
+    }
+
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed) != 0
     }
 }
 
 /// How a scan goes about its work.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Work {
     /// Matchers, at least 1. With more than one, large blobs are hashed and unpacked on threads of their own, too.
     pub threads: usize,
@@ -124,12 +139,14 @@ pub struct Work {
     pub verify: bool,
     /// Hints in programs that are less sure than this are not looked up in lists of packages, where that would need reading again.
     pub least: Confidence,
+    /// Layers that other scans have read, with the same rules and limits. They are not read again where names stand for contents.
+    pub known: Option<Arc<Known>>,
 }
 
 impl Default for Work {
     /// One matcher; everything is verified, everything looked up.
     fn default() -> Work {
-        Work { threads: 1, verify: true, least: Confidence::Low }
+        Work { threads: 1, verify: true, least: Confidence::Low, known: None }
     }
 }
 
@@ -139,9 +156,9 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
     std::thread::scope(|scope| {
         let (jobs, waiting) = bounded::<Job>(threads);
         let (give_back, empty) = unbounded();
-        let clean: Arc<Clean> = Arc::default();
+        let contents: Arc<Clean> = Arc::default();
         for _ in 0..threads {
-            let (waiting, give_back, clean) = (waiting.clone(), give_back.clone(), clean.clone());
+            let (waiting, give_back, clean) = (waiting.clone(), give_back.clone(), contents.clone());
             scope.spawn(move || matcher(detector, &clean, &waiting, &give_back));
         }
         let queue = Queue {
@@ -150,14 +167,14 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
             limits: *limits,
             documents: Arc::default(),
             stop: progress.stop.clone(),
-            again: matches!(source, Source::Members(_)),
-            work: Work { threads, ..work },
-            clean: clean.clone(),
+            again: source.is_near(),
+            work: Work { threads, known: work.known.filter(|_| source.has_telling_names()), ..work },
+            clean: contents.clone(),
             taker: None,
         };
         match source {
             Source::Members(members) => Ok(all_members(members, &queue, progress)),
-            Source::Stream(target, reader) => stream(&target, reader, &queue, progress),
+            Source::Stream(source) => stream(source, &queue, progress),
         }
     })
 }
@@ -219,7 +236,10 @@ fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Arch
                 while let Some((entry, header)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !queue.stopped()) {
                     let regular = scan.entry(*entry).kind == ChangeKind::Put(FileType::Regular);
                     let member = Member { entry: *entry, path: scan.path(*entry), size: header.size, regular };
-                    let (blob, hash) = one_member(&mut walker, members, member, header, progress);
+                    let known = queue.known(scan.path(*entry), header.size, *entry);
+                    let (blob, hash) =
+                        known.map_or_else(|| one_member(&mut walker, members, member, header, progress), |blob| (blob, None));
+                    queue.remember(scan.path(*entry), header.size, &blob);
                     locked(&hashes).extend(hash.map(|hash| (*entry, hash)));
                     locked(&blobs).push(blob);
                 }
@@ -233,6 +253,7 @@ fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Arch
     }
     let (blobs, fed) = (std::mem::take(&mut *locked(&blobs)), std::mem::take(&mut *locked(&fed)));
     let mut archive = finish(walk, fed, blobs, queue);
+    archive.file_system = members.file_system;
     again::digests(&mut archive, members, tasks, queue);
     archive
 }
@@ -253,21 +274,24 @@ fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &H
 }
 
 /// A tar that can be read once: one walker.
-fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
+fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
+    let Stream { target, reader, problems, only, .. } = source;
     let counted = Counted { inner: Pump::detached(reader, queue.stop.clone()), progress };
     let count: Count = Arc::new(|| progress.bytes.load(Ordering::Relaxed));
     // An archive holds many layers: it may unpack to more than one of them.
     let limits = Limits { layer_size: queue.limits.layer_size.saturating_mul(LAYERS_OF_AN_ARCHIVE), ..queue.limits };
     let unpacking = unpack(counted, &count, &limits, &queue.stop);
     if !queue.stopped() {
-        not_an_image(target, &unpacking)?;
+        not_an_image(&target, &unpacking)?;
     }
     let reader = Cursor::new(unpacking.start).chain(unpacking.reader);
     let mut tar = TarReader::new(Streamed(io::BufReader::with_capacity(1 << 16, reader)));
     let (mut walk, mut walker, mut blobs) = (LayerWalk::new(queue, None), Walker::new(queue), Vec::new());
+    walk.problems.append(problems);
     let end: io::Result<()> = loop {
         let step = match tar.next_entry() {
             Ok(None) => break Ok(()),
+            Ok(Some(header)) if only.as_ref().is_some_and(|only| !only.contains(&clean(&header.path).0)) => continue,
             Ok(Some(header)) => walk.begin(&header).map(|(entry, change)| (header, entry, change)),
             Err(e) => Err(e),
         };
@@ -276,7 +300,9 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
             Ok((header, entry, change)) if has_content(&header, &change) => {
                 let regular = change.kind == ChangeKind::Put(FileType::Regular);
                 let member = Member { entry, path: &change.path, size: header.size, regular };
-                let (blob, hash) = walker.blob(member, &mut tar);
+                let known = queue.known(&change.path, header.size, entry);
+                let (blob, hash) = known.map_or_else(|| walker.blob(member, &mut tar), |blob| (blob, None));
+                queue.remember(&change.path, header.size, &blob);
                 progress.finished(&blob);
                 if let Some(hash) = hash {
                     walk.scan.set_content(entry, hash);
@@ -287,7 +313,7 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
         }
     };
     if let (Err(e), true) = (&end, blobs.is_empty() && walk.scan.is_empty() && !queue.stopped()) {
-        return Err(Error::Read { target: target.to_owned(), source: io::Error::new(e.kind(), e.to_string()) });
+        return Err(Error::Read { target, source: io::Error::new(e.kind(), e.to_string()) });
     }
     walk.problems.append(tar.take_problems());
     let aside = tar.take_aside();
@@ -308,6 +334,7 @@ fn stream(target: &str, reader: Box<dyn Read + Send>, queue: &Queue, progress: &
     walk.beside(&unpacking.beside.take());
     let mut archive = finish(walk, vec![walker.finish()], blobs, queue);
     archive.packing = unpacking.packing;
+    archive.file_system = only.is_some();
     Ok(archive)
 }
 

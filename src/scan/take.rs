@@ -243,7 +243,7 @@ fn walk(source: Source, limits: &Limits, taker: &SharedTaker, progress: &Progres
     };
     match source {
         Source::Members(members) => drop(all_members(members, &queue, progress)),
-        Source::Stream(target, reader) => drop(stream(&target, reader, &queue, progress)?),
+        Source::Stream(source) => drop(stream(source, &queue, progress)?),
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub fn layout(target: &str, root: &Path, limits: &Limits) -> Result<Members, Err
         }
     }
     list.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Members { list, tail: None, problems, opener: Opener::Files(root.to_owned()) })
+    Ok(Members { list, tail: None, problems, file_system: false, opener: Opener::Files(root.to_owned()) })
 }
 
 /// Opens a file of the layout; what became a link, a device or a pipe since it was listed is refused.
@@ -65,7 +65,7 @@ pub fn open(root: &Path, name: &[u8]) -> io::Result<File> {
 }
 
 /// A relative path with `/`, as archives have it.
-fn bytes(path: &Path) -> Vec<u8> {
+pub fn bytes(path: &Path) -> Vec<u8> {
     let parts: Vec<&[u8]> = path.iter().map(|part| part.as_encoded_bytes()).collect();
     parts.join(&b'/')
 }

@@ -114,7 +114,7 @@ pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Memb
         problems.push(Problem::new(Code::TrailingData, "bytes stand behind the archive's end"));
     }
     let shared = Shared(Arc::new(file.try_clone().map_err(read)?));
-    Ok(Some(Members { list, tail, problems, opener: Opener::Ranges(shared) }))
+    Ok(Some(Members { list, tail, problems, file_system: false, opener: Opener::Ranges(shared) }))
 }
 
 /// An archive of blobs that just ends may lack what followed: that cannot be told from the bytes that are there.

@@ -1,18 +1,25 @@
 //! Where bytes come from. One file per place; nothing else in the crate knows it.
 //!
-//! Sources differ only in how many readers they can open at once: a file and a directory many ([`Source::Members`]), a pipe one
-//! ([`Source::Stream`]).
+//! Sources differ only in how many readers they can open at once: a file, a directory and a registry many ([`Source::Members`]), a pipe and
+//! an engine's export one ([`Source::Stream`]).
 
+pub mod access;
+pub mod daemon;
 mod dir;
 mod file;
+pub mod registry;
+mod rootfs;
+pub mod target;
 
 use crate::error::{Error, Problems};
 use crate::layer::compression::Compression;
 use crate::layer::tar::Header;
 use crate::limits::Limits;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use target::Target;
 
 pub use file::{FileRange, unmarked};
 
@@ -20,8 +27,22 @@ pub use file::{FileRange, unmarked};
 pub enum Source {
     /// Members that can be opened in any order, many at a time.
     Members(Members),
-    /// A tar that can be read once, packed or not, and what it was called.
-    Stream(String, Box<dyn Read + Send>),
+    /// A tar that can be read once, packed or not.
+    Stream(Stream),
+}
+
+/// See [`Source::Stream`].
+pub struct Stream {
+    /// What it was called, for messages.
+    pub target: String,
+    /// Its bytes.
+    pub reader: Box<dyn Read + Send>,
+    /// What is to be said of how it was come by.
+    pub problems: Problems,
+    /// A file system, of which these members are read; else all are, and what it is shows.
+    pub only: Option<HashSet<Vec<u8>>>,
+    /// An engine wrote it a moment ago: what it calls a layer stands for that layer's content.
+    pub by_engine: bool,
 }
 
 /// Members and how to open them.
@@ -30,14 +51,23 @@ pub struct Members {
     pub list: Vec<Header>,
     /// What stands behind the archive's end, under a name of our own.
     pub tail: Option<Box<Header>>,
-    /// What was wrong with the archive itself.
+    /// What was wrong with the archive itself, and what is to be said of how it was come by.
     pub problems: Problems,
+    /// It is a file system, even if it has the files of an image layout.
+    pub file_system: bool,
     opener: Opener,
 }
 
 enum Opener {
     Ranges(file::Shared),
     Files(PathBuf),
+    Remote(Box<dyn Remote>),
+}
+
+/// Opens members that are elsewhere.
+trait Remote: Send + Sync {
+    /// `size` bytes of a member, from `offset` on.
+    fn open(&self, member: &Header, offset: u64, size: u64) -> io::Result<Box<dyn Read + Send>>;
 }
 
 impl Members {
@@ -46,7 +76,13 @@ impl Members {
         match &self.opener {
             Opener::Ranges(file) => Ok(Box::new(file.range(member.offset, member.size))),
             Opener::Files(root) => Ok(Box::new(dir::open(root, &member.path)?)),
+            Opener::Remote(remote) => remote.open(member, 0, member.size),
         }
+    }
+
+    /// Whether it costs little to read a member again.
+    pub fn is_near(&self) -> bool {
+        !matches!(self.opener, Opener::Remote(_))
     }
 
     /// Opens `size` bytes of it, from `offset` on.
@@ -54,6 +90,7 @@ impl Members {
         match &self.opener {
             Opener::Ranges(file) => Ok(Box::new(file.range(member.offset.saturating_add(offset), size))),
             Opener::Files(root) => Ok(Box::new(FileRange::new(dir::open(root, &member.path)?, offset, size))),
+            Opener::Remote(remote) => remote.open(member, offset, size),
         }
     }
 }
@@ -77,35 +114,60 @@ impl Read for Late {
 }
 
 impl Source {
-    /// Opens what the user named: `-` for standard input, otherwise a path.
+    /// Opens a target of this machine: `-` for standard input, a path, `oci:PATH`, `rootfs:PATH`. Never touches the network; for what is
+    /// elsewhere there is [`access::Access::open`].
     pub fn open(target: &str, limits: &Limits) -> Result<Source, Error> {
-        let wrong = |source| Error::Open { target: target.to_owned(), source };
-        if target == "-" {
-            return Ok(Source::Stream(target.to_owned(), Box::new(io::stdin())));
+        let wrong = |why: String| Error::Open { target: target.to_owned(), source: io::Error::new(io::ErrorKind::Unsupported, why) };
+        match Target::parse(target).map_err(wrong)? {
+            Target::Stdin => Ok(Source::stream(target, Box::new(io::stdin()))),
+            Target::FileSystem(path) => rootfs::files(target, &path, limits).map(Source::Members),
+            Target::Path(path) => Source::path(target, &path, limits),
+            _ => Err(wrong("it is not on this machine's disk".to_owned())),
         }
-        let path = Path::new(target.strip_prefix("oci:").unwrap_or(target));
+    }
+
+    /// A file or directory that holds images.
+    fn path(target: &str, path: &Path, limits: &Limits) -> Result<Source, Error> {
+        let wrong = |source| Error::Open { target: target.to_owned(), source };
         let metadata = path.metadata().map_err(wrong)?;
         if metadata.is_dir() {
             return dir::layout(target, path, limits).map(Source::Members);
         }
         if !metadata.is_file() {
             // Opening a named pipe waits for whoever writes: the scan can be stopped only once it runs.
-            return Ok(Source::Stream(target.to_owned(), Box::new(Late::Path(path.to_owned()))));
+            return Ok(Source::stream(target, Box::new(Late::Path(path.to_owned()))));
         }
         let file = File::open(path).map_err(wrong)?;
         let mut start = Vec::new();
         FileRange::new(&file, 0, Compression::SNIFFED as u64).read_to_end(&mut start).map_err(wrong)?;
         if Compression::sniff(&start) != Compression::None {
-            return Ok(Source::Stream(target.to_owned(), Box::new(file)));
+            return Ok(Source::stream(target, Box::new(file)));
         }
         Ok(match file::archive(target, &file, limits)? {
             Some(members) => Source::Members(members),
-            None => Source::Stream(target.to_owned(), Box::new(File::open(path).map_err(wrong)?)),
+            None => Source::stream(target, Box::new(File::open(path).map_err(wrong)?)),
         })
+    }
+
+    fn stream(target: &str, reader: Box<dyn Read + Send>) -> Source {
+        Source::Stream(Stream { target: target.to_owned(), reader, problems: Problems::default(), only: None, by_engine: false })
     }
 
     /// A tar in memory, read as a pipe is.
     pub fn memory(bytes: Vec<u8>) -> Source {
-        Source::Stream("memory".to_owned(), Box::new(Cursor::new(bytes)))
+        Source::stream("memory", Box::new(Cursor::new(bytes)))
+    }
+
+    /// Whether what a member is called stands for its content.
+    pub fn has_telling_names(&self) -> bool {
+        match self {
+            Source::Members(members) => matches!(members.opener, Opener::Remote(_)),
+            Source::Stream(stream) => stream.by_engine && stream.only.is_none(),
+        }
+    }
+
+    /// Whether it costs little to read it again.
+    pub fn is_near(&self) -> bool {
+        matches!(self, Source::Members(members) if members.is_near())
     }
 }

@@ -1,0 +1,221 @@
+//! Reaching engines and registries: the options for it, and what the environment and the configs of docker and podman say.
+
+use anyhow::{Context, Result, bail};
+use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential, get_podman_credential};
+use pentimento::digest::Digest;
+use pentimento::image::platform::Platform;
+use pentimento::net::Trust;
+use pentimento::source::Source;
+use pentimento::source::access::Access;
+use pentimento::source::daemon::Endpoint;
+use pentimento::source::registry::Credential;
+use serde_json::Value;
+use std::env;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The longest password. In bytes.
+const LONGEST: u64 = 64 << 10;
+
+/// Options for what is not on this machine's disk.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Registries and engines")]
+pub struct AccessArgs {
+    /// All tags of the repository `registry://HOST/REPOSITORY`, or of all repositories of `registry://HOST`
+    #[arg(long)]
+    all_tags: bool,
+    /// Who asks the registry; the password comes with --password-stdin, or in PENTIMENTO_PASSWORD
+    #[arg(long, value_name = "NAME")]
+    username: Option<String>,
+    /// Read the password for --username from standard input
+    #[arg(long, requires = "username")]
+    password_stdin: bool,
+    /// Read a token for the registry from standard input, and show it as it is (also: PENTIMENTO_TOKEN)
+    #[arg(long, conflicts_with_all = ["username", "password_stdin"])]
+    token_stdin: bool,
+    /// Do not read the logins of docker and podman, and run no credential helper
+    #[arg(long)]
+    no_credentials: bool,
+    /// Ask this registry (HOST or HOST:PORT) without TLS too, and whatever its certificate is. No other is asked so
+    #[arg(long, value_name = "HOST")]
+    insecure: Vec<String>,
+    /// Trust the authorities in this PEM file, in place of Mozilla's
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Vec<PathBuf>,
+    /// Ask nothing beyond this machine, whatever the target says
+    #[arg(long)]
+    offline: bool,
+    /// What came on standard input: it comes once.
+    #[arg(skip)]
+    given: Arc<OnceLock<Option<Credential>>>,
+    /// The registry that it was shown to.
+    #[arg(skip)]
+    shown_to: Arc<Mutex<Option<String>>>,
+}
+
+impl AccessArgs {
+    /// Whether standard input is taken.
+    pub fn takes_stdin(&self) -> bool {
+        self.password_stdin || self.token_stdin
+    }
+
+    /// Opens a target, wherever it is.
+    pub fn open(
+        &self,
+        target: &str,
+        platform: Option<&Platform>,
+        limits: &pentimento::limits::Limits,
+        stop: &Arc<AtomicUsize>,
+    ) -> Result<Source> {
+        let authorities =
+            self.ca_cert.iter().map(|path| fs::read(path).with_context(|| format!("--ca-cert: cannot read {}", path.display())));
+        let given = self.given()?;
+        let fits = |descriptor: &Value| match (platform, Platform::of(descriptor)) {
+            (Some(wanted), Some(platform)) => platform.fits(wanted),
+            _ => true,
+        };
+        let access = Access {
+            docker: docker(),
+            podman: podman(),
+            trust: Trust { insecure: self.insecure.clone(), authorities: authorities.collect::<Result<_>>()?, client: None },
+            credentials: &|host: &str| self.credential(host, given.clone()),
+            all_tags: self.all_tags,
+            platform: &fits,
+            offline: self.offline,
+            stop: stop.clone(),
+        };
+        Ok(access.open(target, limits)?)
+    }
+
+    /// What was given on standard input or in the environment.
+    fn given(&self) -> Result<Option<Credential>> {
+        if let Some(given) = self.given.get() {
+            return Ok(given.clone());
+        }
+        let mut text = String::new();
+        if self.takes_stdin() {
+            io::stdin().take(LONGEST).read_to_string(&mut text).context("standard input")?;
+        }
+        let line = text.trim_end_matches(['\r', '\n']).to_owned();
+        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let given = match (&self.username, set("PENTIMENTO_TOKEN")) {
+            _ if self.takes_stdin() && line.is_empty() => bail!("there is nothing on standard input"),
+            _ if self.token_stdin => Some(Credential::Bearer(line)),
+            (Some(name), _) if self.password_stdin => Some(Credential::Basic(name.clone(), line)),
+            (Some(name), _) => match set("PENTIMENTO_PASSWORD") {
+                Some(password) => Some(Credential::Basic(name.clone(), password)),
+                None => bail!("--username needs a password: --password-stdin, or PENTIMENTO_PASSWORD"),
+            },
+            (None, token) => token.map(Credential::Bearer),
+        };
+        Ok(self.given.get_or_init(|| given).clone())
+    }
+
+    /// What to show to a registry. What was given is for one of them.
+    fn credential(&self, host: &str, given: Option<Credential>) -> io::Result<Option<Credential>> {
+        if let Some(given) = given {
+            let mut shown_to = self.shown_to.lock().unwrap_or_else(|e| e.into_inner());
+            let first = shown_to.get_or_insert_with(|| host.to_owned());
+            return match *first == host {
+                true => Ok(Some(given)),
+                false => Err(io::Error::other(format!("the credentials that were given are for {first}: scan each registry on its own"))),
+            };
+        }
+        if self.no_credentials {
+            return Ok(None);
+        }
+        let found = match get_credential(host) {
+            Err(e) if is_absence(&e) => get_podman_credential(host),
+            result => result,
+        };
+        match found {
+            Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::Identity(token))),
+            Ok(DockerCredential::UsernamePassword(name, token)) if name == "<token>" => Ok(Some(Credential::Identity(token))),
+            Ok(DockerCredential::UsernamePassword(name, password)) => Ok(Some(Credential::Basic(name, password))),
+            Err(e) if is_absence(&e) => Ok(None),
+            // What a helper printed is not repeated: it may be what it should have kept.
+            Err(CredentialRetrievalError::HelperFailure { stdout, helper, .. }) if !stdout.contains("credentials not found") => {
+                Err(io::Error::other(format!("the credential helper {helper} failed (--no-credentials does without)")))
+            }
+            Err(CredentialRetrievalError::HelperFailure { .. }) => Ok(None),
+            Err(e) => Err(io::Error::other(format!("the login for {host}: {e} (--no-credentials does without)"))),
+        }
+    }
+}
+
+/// There is no login, which is no error: most images need none.
+fn is_absence(e: &CredentialRetrievalError) -> bool {
+    matches!(e, CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound)
+        || matches!(e, CredentialRetrievalError::ConfigReadError) && !docker_config().join("config.json").exists()
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn docker_config() -> PathBuf {
+    variable("DOCKER_CONFIG").map_or_else(|| PathBuf::from(variable("HOME").unwrap_or_default()).join(".docker"), PathBuf::from)
+}
+
+/// Where docker listens: `DOCKER_HOST`, else the context in use, else the usual socket.
+pub fn docker() -> Result<Endpoint, String> {
+    if let Some(host) = variable("DOCKER_HOST") {
+        let certificates = variable("DOCKER_CERT_PATH").map_or_else(docker_config, PathBuf::from);
+        let tls = variable("DOCKER_TLS_VERIFY").is_some() || variable("DOCKER_TLS").is_some();
+        return endpoint(&host, tls.then_some(certificates.as_path()), variable("DOCKER_TLS_VERIFY").is_none());
+    }
+    let config: Option<Value> = fs::read(docker_config().join("config.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let current = config.as_ref().and_then(|config| config.get("currentContext")?.as_str()).map(str::to_owned);
+    match variable("DOCKER_CONTEXT").or(current).filter(|name| name != "default") {
+        Some(name) => context(&name),
+        None => Ok(Endpoint::Socket("/var/run/docker.sock".into())),
+    }
+}
+
+/// What `docker context` keeps: a folder whose name is the SHA-256 of the context's.
+fn context(name: &str) -> Result<Endpoint, String> {
+    let id = Digest::sha256(name.as_bytes()).encoded();
+    let contexts = docker_config().join("contexts");
+    let text =
+        fs::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|e| format!("the context {name} cannot be read: {e}"))?;
+    let meta: Value = serde_json::from_slice(&text).map_err(|_| format!("the context {name} is not JSON"))?;
+    let docker = meta.pointer("/Endpoints/docker").ok_or_else(|| format!("the context {name} has no docker"))?;
+    let host = docker.get("Host").and_then(Value::as_str).ok_or_else(|| format!("the context {name} names no host"))?;
+    let certificates = contexts.join("tls").join(&id).join("docker");
+    let loose = docker.get("SkipTLSVerify").and_then(Value::as_bool).unwrap_or(false);
+    endpoint(host, Some(certificates.as_path()).filter(|path| path.exists()), loose)
+}
+
+/// Where podman listens: `CONTAINER_HOST`, else the user's socket, else the machine's.
+pub fn podman() -> Result<Endpoint, String> {
+    if let Some(host) = variable("CONTAINER_HOST") {
+        return endpoint(&host, None, false);
+    }
+    let own = variable("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
+    let found = own.into_iter().chain([PathBuf::from("/run/podman/podman.sock")]).find(|path| path.exists());
+    found.map(Endpoint::Socket).ok_or_else(|| "it does not listen (`systemctl start podman.socket`, or `podman system service`)".to_owned())
+}
+
+/// A host as docker writes it. With `certificates`, TLS is spoken.
+fn endpoint(host: &str, certificates: Option<&Path>, loose: bool) -> Result<Endpoint, String> {
+    let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
+    match scheme {
+        "unix" => Ok(Endpoint::Socket(rest.into())),
+        "tcp" | "http" | "https" => {
+            let rest = rest.trim_end_matches('/');
+            let tls = certificates.is_some() || scheme == "https";
+            let read = |name: &str| certificates.and_then(|path| fs::read(path.join(name)).ok());
+            let trust = Trust {
+                insecure: if loose || !tls { vec![rest.to_owned()] } else { Vec::new() },
+                authorities: read("ca.pem").into_iter().collect(),
+                client: read("cert.pem").zip(read("key.pem")),
+            };
+            Ok(Endpoint::Host(format!("{}://{rest}", if tls { "https" } else { "http" }), trust))
+        }
+        "ssh" => Err(format!("{host}: through ssh, use a pipe (`docker save IMAGE | pentimento scan -`)")),
+        _ => Err(format!("{host}: {scheme}:// is not supported: use a pipe (`docker save IMAGE | pentimento scan -`)")),
+    }
+}

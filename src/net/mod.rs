@@ -1,0 +1,343 @@
+//! HTTP, for the targets that ask for it. Nothing else in the crate opens a connection.
+//!
+//! Redirects are followed here and not by the library: credentials go to the host that they are for and to no other, and each host is
+//! trusted as far as it was said of that host.
+
+#[cfg(unix)]
+mod unix;
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use ureq::http::{HeaderMap, Request, Uri};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, SendBody};
+
+pub use ureq::http::Method;
+
+/// Redirects that are followed.
+const MOST_REDIRECTS: usize = 10;
+/// Tries of a request that fails for a reason that may pass.
+pub const MOST_TRIES: u32 = 6;
+/// The longest that a server may ask us to wait, in seconds.
+const LONGEST_WAIT: u64 = 60;
+/// How long a connection may take, and how long it may be silent.
+const CONNECT: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Whom to trust, and how far.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Hosts (with their port, if they have one) that may be asked without TLS, and with certificates that nobody vouches for.
+    pub insecure: Vec<String>,
+    /// Certificates of authorities, PEM, in place of Mozilla's.
+    pub authorities: Vec<Vec<u8>>,
+    /// Our own certificate and key, PEM, for hosts that ask for one.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Trust {
+    /// Whether `host` may be asked without TLS: it was said so, or it is this machine.
+    pub fn is_insecure(&self, host: &str) -> bool {
+        self.insecure.iter().any(|insecure| insecure.eq_ignore_ascii_case(host)) || is_loopback(host)
+    }
+}
+
+/// Whether a host, perhaps with a port, is this machine by its name.
+pub fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Asks hosts.
+#[derive(Debug, Clone)]
+pub struct Client {
+    strict: Agent,
+    loose: Agent,
+    trust: Trust,
+    stop: Arc<AtomicUsize>,
+}
+
+/// An answer.
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    headers: HeaderMap,
+    /// What follows the headers.
+    pub body: Box<dyn Read + Send>,
+}
+
+impl Reply {
+    /// A header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All headers of a name.
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+
+    /// The body, if it has at most `most` bytes.
+    pub fn bytes(self, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.body.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::Error::other(format!("the answer has more than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+}
+
+/// What is asked.
+pub struct Ask<'a> {
+    /// `GET`, `HEAD` or, if there is a form, `POST`.
+    pub method: Method,
+    /// `http://` or `https://`.
+    pub url: &'a str,
+    /// Besides the usual ones. `authorization` is sent to the host of `url` only.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// What is posted.
+    pub form: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// Asks for what is at `url`.
+    pub fn get(url: &'a str, headers: &'a [(&'a str, &'a str)]) -> Ask<'a> {
+        Ask { method: Method::GET, url, headers, form: None }
+    }
+}
+
+impl Client {
+    /// A client for hosts. `stop`, once it is not 0, ends waiting.
+    pub fn new(trust: Trust, stop: Arc<AtomicUsize>) -> io::Result<Client> {
+        let [strict, loose] = [false, true].map(|loose| {
+            let tls = tls(&trust, loose)?;
+            let config = Agent::config_builder().timeout_per_read(Some(SILENCE)).timeout_recv_response(Some(SILENCE));
+            Ok::<_, io::Error>(shared(config).tls_config(tls).build().new_agent())
+        });
+        Ok(Client { strict: strict?, loose: loose?, trust, stop })
+    }
+
+    /// A client for whatever listens at a socket of this machine. It may be silent for as long as it likes.
+    #[cfg(unix)]
+    pub fn local(socket: &Path, stop: Arc<AtomicUsize>) -> Client {
+        let config = shared(Agent::config_builder()).proxy(None).build();
+        let agent = Agent::with_parts(config, unix::Socket(socket.to_owned()), unix::Nowhere);
+        Client { strict: agent.clone(), loose: agent, trust: Trust { insecure: vec!["socket".to_owned()], ..Trust::default() }, stop }
+    }
+
+    /// The host that a client for a socket is asked for.
+    pub const SOCKET: &'static str = "http://socket";
+
+    /// Whom it trusts.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Asks, and asks again where the reason why it failed may pass: a cut connection, 429 and some of the 5xx. Whatever status comes in the
+    /// end is an answer.
+    pub fn ask(&self, ask: &Ask) -> io::Result<Reply> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let wait = match self.follow(ask) {
+                Ok(reply) if tries < MOST_TRIES && matches!(reply.status, 408 | 429 | 500 | 502 | 503 | 504) => reply
+                    .header("retry-after")
+                    .and_then(|seconds| seconds.trim().parse().ok())
+                    .map(|s: u64| Duration::from_secs(s.min(LONGEST_WAIT))),
+                Err(e) if tries < MOST_TRIES && may_pass(&e) => None,
+                result => return result,
+            };
+            self.wait(wait.unwrap_or_else(|| back_off(tries)))?;
+        }
+    }
+
+    /// Waits, unless everything is to end.
+    pub fn wait(&self, time: Duration) -> io::Result<()> {
+        const STEP: Duration = Duration::from_millis(50);
+        let mut left = time;
+        while !left.is_zero() {
+            if self.stop.load(Ordering::Relaxed) != 0 {
+                return Err(io::Error::other("stopped while waiting for an answer"));
+            }
+            let step = left.min(STEP);
+            std::thread::sleep(step);
+            left -= step;
+        }
+        Ok(())
+    }
+
+    /// One try, with its redirects.
+    fn follow(&self, ask: &Ask) -> io::Result<Reply> {
+        let mut url = ask.url.to_owned();
+        let home = authority(&url)?;
+        for _ in 0..=MOST_REDIRECTS {
+            let at_home = authority(&url)? == home;
+            let reply = self.once(ask, &url, at_home)?;
+            let redirected = matches!(reply.status, 301 | 302 | 303 | 307 | 308);
+            match reply.header("location").filter(|_| redirected) {
+                Some(location) => url = joined(&url, location)?,
+                None => return Ok(reply),
+            }
+        }
+        Err(io::Error::other(format!("{}: it redirects on and on", shown(ask.url))))
+    }
+
+    fn once(&self, ask: &Ask, url: &str, at_home: bool) -> io::Result<Reply> {
+        let wrong = |e: String| io::Error::other(format!("{}: {e}", shown(url)));
+        let uri: Uri = url.parse().map_err(|_| wrong("no address".to_owned()))?;
+        let host = uri.authority().map(|a| a.as_str().to_owned()).unwrap_or_default();
+        let insecure = self.trust.is_insecure(&host);
+        if uri.scheme_str() != Some("https") && !insecure {
+            return Err(wrong(format!("refused: it is not encrypted (--insecure {host} would allow that)")));
+        }
+        let mut request = Request::builder().method(ask.method.clone()).uri(uri);
+        for (name, value) in ask.headers.iter().filter(|(name, _)| at_home || !name.eq_ignore_ascii_case("authorization")) {
+            request = request.header(*name, *value);
+        }
+        if ask.form.is_some() {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        let agent = if self.trust.insecure.iter().any(|name| name.eq_ignore_ascii_case(&host)) { &self.loose } else { &self.strict };
+        let body = match ask.form {
+            Some(form) => SendBody::from_owned_reader(io::Cursor::new(form.to_owned())),
+            None => SendBody::none(),
+        };
+        let request = request.body(body).map_err(|e| wrong(e.to_string()))?;
+        let answer = agent.run(request).map_err(|e| told(e, url))?;
+        let (parts, body) = answer.into_parts();
+        let body = Box::new(body.into_with_config().limit(u64::MAX).reader());
+        Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+}
+
+/// How long to wait before the next try.
+pub fn back_off(tries: u32) -> Duration {
+    Duration::from_millis(250 << tries.min(5))
+}
+
+/// What all agents have in common.
+fn shared(config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+    let agent = concat!("pentimento/", env!("CARGO_PKG_VERSION"));
+    config.http_status_as_error(false).max_redirects(0).max_redirects_will_error(false).user_agent(agent).timeout_connect(Some(CONNECT))
+}
+
+fn tls(trust: &Trust, loose: bool) -> io::Result<TlsConfig> {
+    let wrong = |e: ureq::Error| io::Error::other(format!("a certificate cannot be read: {e}"));
+    let mut roots: Vec<Certificate> = Vec::new();
+    for pem in &trust.authorities {
+        for item in parse_pem(pem) {
+            if let PemItem::Certificate(certificate) = item.map_err(wrong)? {
+                roots.push(certificate);
+            }
+        }
+    }
+    let client = match &trust.client {
+        Some((chain, key)) => {
+            let chain: Vec<Certificate> = parse_pem(chain)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                    _ => None,
+                })
+                .collect();
+            Some(ClientCert::new_with_certs(&chain, PrivateKey::from_pem(key).map_err(wrong)?))
+        }
+        None => None,
+    };
+    let roots = match roots.is_empty() {
+        true => RootCerts::WebPki,
+        false => RootCerts::new_with_certs(&roots),
+    };
+    Ok(TlsConfig::builder().root_certs(roots).client_cert(client).disable_verification(loose).build())
+}
+
+/// Whether the same may go better a moment later. A name that is unknown, a port where nobody listens and a certificate that is wrong stay so.
+fn may_pass(e: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
+}
+
+/// An error of the library, with the address that it is about.
+fn told(e: ureq::Error, url: &str) -> io::Error {
+    let kind = match &e {
+        ureq::Error::Io(e) => e.kind(),
+        ureq::Error::Timeout(_) => io::ErrorKind::TimedOut,
+        ureq::Error::Protocol(_) => io::ErrorKind::ConnectionReset,
+        ureq::Error::HostNotFound => io::ErrorKind::NotFound,
+        _ => io::ErrorKind::Other,
+    };
+    let why = match e {
+        ureq::Error::HostNotFound => "there is no such host".to_owned(),
+        ureq::Error::Io(e) => e.to_string(),
+        e => e.to_string(),
+    };
+    io::Error::new(kind, format!("{}: {why}", shown(url)))
+}
+
+/// An address without what may be secret in it: signed addresses carry a signature behind the `?`, and a name and password before the host.
+fn shown(url: &str) -> &str {
+    let url = url.split('?').next().unwrap_or(url);
+    url.split_once("://").map_or(url, |(_, rest)| rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
+}
+
+/// Scheme and host: what credentials are for.
+fn authority(url: &str) -> io::Result<(String, String)> {
+    let uri: Uri = url.parse().map_err(|_| io::Error::other(format!("{}: no address", shown(url))))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) => Ok((scheme.to_owned(), authority.as_str().to_ascii_lowercase())),
+        _ => Err(io::Error::other(format!("{}: no address of a web server", shown(url)))),
+    }
+}
+
+/// Where a redirect, or a link to the next page, leads to.
+pub fn joined(base: &str, location: &str) -> io::Result<String> {
+    let (scheme, host) = authority(base)?;
+    Ok(match location {
+        _ if location.starts_with("http://") || location.starts_with("https://") => location.to_owned(),
+        _ if location.starts_with("//") => format!("{scheme}:{location}"),
+        _ if location.starts_with('/') => format!("{scheme}://{host}{location}"),
+        _ => {
+            let path = base.split('?').next().unwrap_or(base);
+            let folder = path.rfind('/').filter(|at| *at > scheme.len() + 2).map_or(path, |at| &path[..at]);
+            format!("{folder}/{location}")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_joined_and_shown() {
+        let base = "https://registry.example:5000/v2/a/tags/list?n=2";
+        for (location, expected) in [
+            ("/v2/b", "https://registry.example:5000/v2/b"),
+            ("//other.example/x", "https://other.example/x"),
+            ("http://cdn.example/blob?sig=1", "http://cdn.example/blob?sig=1"),
+            ("next", "https://registry.example:5000/v2/a/tags/next"),
+        ] {
+            assert_eq!(joined(base, location).unwrap(), expected);
+        }
+        assert_eq!(joined("https://h.example", "x").unwrap(), "https://h.example/x");
+        assert_eq!(shown("https://u:p@h.example/b?X-Signature=abc"), "h.example/b");
+        assert!(joined("ftp://h/", "x").is_err());
+    }
+
+    #[test]
+    fn this_machine_and_what_was_named_may_be_asked_in_the_clear() {
+        let trust = Trust { insecure: vec!["reg.example:5000".to_owned()], ..Trust::default() };
+        for host in ["localhost", "localhost:5000", "127.0.0.1:80", "[::1]:5000", "REG.example:5000"] {
+            assert!(trust.is_insecure(host), "{host}");
+        }
+        for host in ["reg.example", "reg.example:5001", "127.0.0.1.example", "localhost.example"] {
+            assert!(!trust.is_insecure(host), "{host}");
+        }
+    }
+}

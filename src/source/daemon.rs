@@ -1,0 +1,129 @@
+//! Images and containers of a running engine: Docker's API, which podman speaks too, over its socket. What the engine exports is read as it
+//! comes, and nothing is stored.
+
+use crate::error::Error;
+use crate::net::{Ask, Client, Reply, Trust};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// The largest answer that is no image. In bytes.
+const LARGEST: u64 = 256 << 20;
+
+/// Where an engine listens.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// A socket of this machine.
+    Socket(PathBuf),
+    /// Another machine: `http://host:port` or `https://host:port`.
+    Host(String, Trust),
+}
+
+/// An engine.
+pub struct Daemon {
+    client: Client,
+    base: String,
+}
+
+/// An image that an engine has.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The digest of its config, or of its manifest.
+    pub id: String,
+    /// Its tags.
+    pub names: Vec<String>,
+}
+
+/// What happened in an engine.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// `load`, `pull`, `tag`, …
+    pub action: String,
+}
+
+impl Daemon {
+    /// The engine at `endpoint`. Nothing is asked yet.
+    pub fn new(endpoint: &Endpoint, stop: Arc<AtomicUsize>) -> io::Result<Daemon> {
+        match endpoint {
+            #[cfg(unix)]
+            Endpoint::Socket(path) => Ok(Daemon { client: Client::local(path, stop), base: Client::SOCKET.to_owned() }),
+            #[cfg(not(unix))]
+            Endpoint::Socket(_) => Err(io::Error::other("sockets are not supported on this system: use tcp, or a pipe")),
+            Endpoint::Host(base, trust) => Ok(Daemon { client: Client::new(trust.clone(), stop)?, base: base.clone() }),
+        }
+    }
+
+    /// The image `name`, as `docker save` writes it. Fails with [`io::ErrorKind::NotFound`] if the engine has no such image.
+    pub fn image(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        self.json(&format!("/images/{}/json", path_of(name)))?;
+        Ok(self.get(&format!("/images/get?names={}", super::registry::escaped(name)))?.body)
+    }
+
+    /// What a container has: its file system, and the paths in it that it made or changed since it was created.
+    pub fn container(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, HashSet<Vec<u8>>)> {
+        let name = path_of(name);
+        let changes = self.json(&format!("/containers/{name}/changes"))?;
+        let path = |change: &Value| Some(change.get("Path")?.as_str()?.trim_start_matches('/').as_bytes().to_vec());
+        let gone = |change: &&Value| change.get("Kind").and_then(Value::as_u64) == Some(2);
+        let changes = changes.as_array().map(Vec::as_slice).unwrap_or_default();
+        let paths = changes.iter().filter(|change| !gone(change)).filter_map(path).collect();
+        Ok((self.get(&format!("/containers/{name}/export"))?.body, paths))
+    }
+
+    /// All images with a name, and those without.
+    pub fn images(&self) -> io::Result<Vec<Listed>> {
+        let listed = self.json("/images/json")?;
+        let one = |image: &Value| {
+            let names = image.get("RepoTags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let names = names.iter().filter_map(|name| name.as_str()).filter(|name| *name != "<none>:<none>").map(str::to_owned);
+            Some(Listed { id: image.get("Id")?.as_str()?.to_owned(), names: names.collect() })
+        };
+        Ok(listed.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(one).collect())
+    }
+
+    /// What happens to images from now on, until the connection ends.
+    pub fn events(&self) -> io::Result<impl Iterator<Item = Event>> {
+        let reply = self.get(&format!("/events?filters={}", super::registry::escaped(r#"{"type":["image"]}"#)))?;
+        let lines = BufReader::new(reply.body).lines().map_while(Result::ok);
+        Ok(lines.filter_map(|line| {
+            let event: Value = serde_json::from_str(&line).ok()?;
+            let action = event.get("Action").or(event.get("status"))?.as_str()?;
+            Some(Event { action: action.to_owned() })
+        }))
+    }
+
+    fn json(&self, path: &str) -> io::Result<Value> {
+        let bytes = self.get(path)?.bytes(LARGEST)?;
+        serde_json::from_slice(&bytes).map_err(|_| io::Error::other("the engine's answer is not JSON"))
+    }
+
+    fn get(&self, path: &str) -> io::Result<Reply> {
+        let reply = self.client.ask(&Ask::get(&format!("{}{path}", self.base), &[]))?;
+        if reply.status == 200 {
+            return Ok(reply);
+        }
+        let kind = if reply.status == 404 { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+        let status = reply.status;
+        let answer: Option<Value> = serde_json::from_slice(&reply.bytes(1 << 16)?).ok();
+        let message = answer.as_ref().and_then(|answer| answer.get("message").or(answer.get("cause"))?.as_str());
+        Err(io::Error::new(kind, message.map_or_else(|| format!("the engine answers with the status {status}"), str::to_owned)))
+    }
+}
+
+/// A name as a part of a path: a `/` in it stays one.
+fn path_of(name: &str) -> String {
+    name.split('/').map(super::registry::escaped).collect::<Vec<_>>().join("/")
+}
+
+/// The error of a target.
+pub fn failed(target: &str, engine: &str, e: io::Error) -> Error {
+    let hint = match e.kind() {
+        io::ErrorKind::PermissionDenied => " (may this user use the socket?)",
+        io::ErrorKind::ConnectionRefused => " (does the engine run?)",
+        _ => "",
+    };
+    Error::Open { target: target.to_owned(), source: io::Error::new(e.kind(), format!("{engine}: {e}{hint}")) }
+}

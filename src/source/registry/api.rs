@@ -1,0 +1,200 @@
+//! The requests that a registry answers (OCI distribution-spec 1.1), for reading.
+
+use super::auth::{Authority, Credential, denied, encoded};
+use super::reference::Reference;
+use crate::digest::Digest;
+use crate::net::{Ask, Client, Method, Reply, joined};
+use serde_json::Value;
+use std::io;
+use std::sync::OnceLock;
+
+/// The kinds of manifests that we read.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.oci.artifact.manifest.v1+json, application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
+/// Pages of a list that are asked for, and the largest page in bytes.
+const MOST_PAGES: usize = 10_000;
+const LARGEST_PAGE: u64 = 16 << 20;
+
+/// A registry.
+pub struct Registry {
+    client: Client,
+    authority: Authority,
+    host: String,
+    scheme: OnceLock<&'static str>,
+}
+
+/// A manifest or an index, as it came.
+pub struct Manifest {
+    /// What its bytes are, or what they were asked for as.
+    pub digest: Digest,
+    /// What the registry calls it.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Registry {
+    /// The registry that `reference` names. Nothing is asked yet.
+    pub fn new(client: Client, reference: &Reference, credential: Option<Credential>) -> Registry {
+        Registry { client, authority: Authority::new(credential), host: reference.host.clone(), scheme: OnceLock::new() }
+    }
+
+    /// Waits between tries.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// `https`; `http` where that is allowed for the host and nobody speaks TLS there.
+    fn scheme(&self) -> &'static str {
+        self.scheme.get_or_init(|| {
+            if !self.client.trust().is_insecure(&self.host) {
+                return "https";
+            }
+            let url = format!("https://{}/v2/", self.host);
+            if self.client.ask(&Ask::get(&url, &[])).is_ok() { "https" } else { "http" }
+        })
+    }
+
+    /// Asks for `path` below `/v2/`, and shows who we are where that is wanted. `scope` is what we want to do.
+    fn ask(&self, method: &Method, path: &str, headers: &[(&str, &str)], scope: &str) -> io::Result<Reply> {
+        let url = if path.contains("://") { path.to_owned() } else { format!("{}://{}/v2/{path}", self.scheme(), self.host) };
+        let mut answered = false;
+        loop {
+            let header = self.authority.header(scope);
+            let mut all = headers.to_vec();
+            all.extend(header.iter().map(|header| ("authorization", header.as_str())));
+            let reply = self.client.ask(&Ask { method: method.clone(), url: &url, headers: &all, form: None })?;
+            match reply.status {
+                401 if !answered => {
+                    answered = true;
+                    if !self.authority.answer(&self.client, &reply, scope)? {
+                        return Err(denied(401, !self.authority.is_anonymous()));
+                    }
+                }
+                401 | 403 => return Err(denied(reply.status, !self.authority.is_anonymous())),
+                _ => return Ok(reply),
+            }
+        }
+    }
+
+    /// The manifest under a tag or digest; none if there is no such.
+    pub fn manifest(&self, repository: &str, reference: &str, most: u64) -> io::Result<Option<Manifest>> {
+        let reply = self.ask(&Method::GET, &format!("{repository}/manifests/{reference}"), &[("accept", MANIFESTS)], &pull(repository))?;
+        match reply.status {
+            200 => {}
+            404 => return Ok(None),
+            status => return Err(unexpected(status)),
+        }
+        let media_type = reply.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
+        let bytes = reply.bytes(most)?;
+        let digest = Digest::parse(reference).unwrap_or_else(|| Digest::sha256(&bytes));
+        Ok(Some(Manifest { digest, media_type, bytes }))
+    }
+
+    /// The size of a blob in bytes; none if it is not there.
+    pub fn size(&self, repository: &str, digest: &Digest) -> io::Result<Option<u64>> {
+        let reply = self.ask(&Method::HEAD, &format!("{repository}/blobs/{digest}"), &[], &pull(repository))?;
+        match reply.status {
+            200 => Ok(reply.header("content-length").and_then(|length| length.parse().ok())),
+            404 => Ok(None),
+            status => Err(unexpected(status)),
+        }
+    }
+
+    /// A blob from `offset` on. The registry may begin earlier: the second part is where it does.
+    pub fn blob(&self, repository: &str, digest: &Digest, offset: u64) -> io::Result<(Reply, u64)> {
+        let range = format!("bytes={offset}-");
+        let headers = [("range", range.as_str())];
+        let path = format!("{repository}/blobs/{digest}");
+        let reply = self.ask(&Method::GET, &path, if offset > 0 { &headers } else { &[] }, &pull(repository))?;
+        match reply.status {
+            200 => Ok((reply, 0)),
+            206 => {
+                let range =
+                    reply.header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
+                match range {
+                    Some(begin) if begin <= offset => Ok((reply, begin)),
+                    _ => Err(io::Error::other("the registry sent another part of the blob than was asked for")),
+                }
+            }
+            404 => Err(io::Error::new(io::ErrorKind::NotFound, "the registry does not have it")),
+            status => Err(unexpected(status)),
+        }
+    }
+
+    /// The tags of a repository; none if there is no such.
+    pub fn tags(&self, repository: &str) -> io::Result<Option<Vec<String>>> {
+        self.list(&format!("{repository}/tags/list?n=1000"), "tags", &pull(repository))
+    }
+
+    /// The repositories of the registry, where it tells.
+    pub fn repositories(&self) -> io::Result<Option<Vec<String>>> {
+        self.list("_catalog?n=1000", "repositories", "registry:catalog:*")
+    }
+
+    /// Descriptors of what says that it is about `digest`; none where the registry has no such list.
+    pub fn referrers(&self, repository: &str, digest: &Digest) -> io::Result<Option<Vec<Value>>> {
+        let reply = self.ask(&Method::GET, &format!("{repository}/referrers/{digest}"), &[("accept", MANIFESTS)], &pull(repository))?;
+        if reply.status != 200 {
+            return Ok(None);
+        }
+        let index: Option<Value> = serde_json::from_slice(&reply.bytes(LARGEST_PAGE)?).ok();
+        Ok(index.and_then(|index| Some(index.get("manifests")?.as_array()?.clone())))
+    }
+
+    /// A list of names that comes in pages.
+    fn list(&self, path: &str, key: &str, scope: &str) -> io::Result<Option<Vec<String>>> {
+        let (mut names, mut next) = (Vec::new(), path.to_owned());
+        for _ in 0..MOST_PAGES {
+            let reply = self.ask(&Method::GET, &next, &[], scope)?;
+            match reply.status {
+                200 => {}
+                404 => return Ok(None),
+                status => return Err(unexpected(status)),
+            }
+            let link = reply.header("link").and_then(next_page).map(str::to_owned);
+            let page: Value =
+                serde_json::from_slice(&reply.bytes(LARGEST_PAGE)?).map_err(|_| io::Error::other("the registry's list is not JSON"))?;
+            let part = page.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            names.extend(part.iter().filter_map(|name| name.as_str().map(str::to_owned)));
+            match link {
+                Some(link) => next = joined(&format!("{}://{}/v2/{path}", self.scheme(), self.host), &link)?,
+                None => return Ok(Some(names)),
+            }
+        }
+        Err(io::Error::other("the registry's list does not end"))
+    }
+}
+
+/// What we want to do.
+fn pull(repository: &str) -> String {
+    format!("repository:{repository}:pull")
+}
+
+fn unexpected(status: u16) -> io::Error {
+    io::Error::other(format!("the registry answers with the status {status}"))
+}
+
+/// The address in `<…>; rel="next"`.
+fn next_page(link: &str) -> Option<&str> {
+    let (address, rest) = link.strip_prefix('<')?.split_once('>')?;
+    rest.replace(['"', ' '], "").contains("rel=next").then_some(address)
+}
+
+/// For a name that is to be a part of an address.
+pub fn escaped(text: &str) -> String {
+    encoded(&[("", text)]).trim_start_matches('=').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_linked() {
+        assert_eq!(next_page("</v2/a/tags/list?n=1&last=x>; rel=\"next\""), Some("/v2/a/tags/list?n=1&last=x"));
+        assert_eq!(next_page("</v2/>; rel=prev"), None);
+        assert_eq!(next_page("nonsense"), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! A file system as it lies in a directory: for the last step of a build, and for a container from within. It stays on the file system
+//! that it begins on, so that mounts (`/proc`, `/sys`, `/dev`, secrets of a build, volumes) are not read; no link is followed.
+
+use super::{Members, Opener, dir};
+use crate::error::{Code, Error, Problem, Problems};
+use crate::layer::tar::{Header, Kind};
+use crate::limits::Limits;
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Never read below `/`, not even where they are no mounts: what the kernel shows there are no files.
+const KERNEL: [&str; 3] = ["proc", "sys", "dev"];
+
+/// The files of the file system at `root`.
+pub fn files(target: &str, root: &Path, limits: &Limits) -> Result<Members, Error> {
+    let wrong = |source| Error::Open { target: target.to_owned(), source };
+    let root = root.canonicalize().map_err(wrong)?;
+    let metadata = root.metadata().map_err(wrong)?;
+    if !metadata.is_dir() {
+        return Err(Error::NotAnImage { target: target.to_owned(), why: "it is no directory".to_owned() });
+    }
+    let mut walk = Walk {
+        is_top: root.parent().is_none(),
+        device: device(&metadata),
+        mounts: Vec::new(),
+        links: HashMap::new(),
+        list: Vec::new(),
+        problems: Problems::default(),
+    };
+    let mut todo = vec![PathBuf::new()];
+    while let Some(folder) = todo.pop() {
+        let items = match fs::read_dir(root.join(&folder)).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(items) => items,
+            Err(source) if folder.as_os_str().is_empty() => return Err(Error::Read { target: target.to_owned(), source }),
+            Err(e) => {
+                walk.problems.push(Problem::at(Code::ReadFailed, &dir::bytes(&folder), format!("a directory cannot be read: {e}")));
+                continue;
+            }
+        };
+        for item in items {
+            let path = folder.join(item.file_name());
+            match item.metadata() {
+                Ok(metadata) => todo.extend(walk.item(&root, path, &metadata)),
+                Err(e) => walk.problems.push(Problem::at(Code::ReadFailed, &dir::bytes(&path), format!("a file cannot be read: {e}"))),
+            }
+        }
+        if walk.list.len() as u64 > limits.entries {
+            let message = format!("the file system has more than {} files (--max-entries)", limits.entries);
+            walk.problems.push(Problem::new(Code::LimitReached, message));
+            walk.list.truncate(usize::try_from(limits.entries).unwrap_or(usize::MAX));
+            break;
+        }
+    }
+    Ok(walk.finish(root))
+}
+
+struct Walk {
+    /// It begins at `/`.
+    is_top: bool,
+    device: u64,
+    /// What lies on other file systems.
+    mounts: Vec<Vec<u8>>,
+    /// Files with several names: by number, the first name.
+    links: HashMap<u64, Vec<u8>>,
+    list: Vec<Header>,
+    problems: Problems,
+}
+
+impl Walk {
+    /// Lists one item. A directory that is to be read is returned.
+    fn item(&mut self, root: &Path, path: PathBuf, metadata: &Metadata) -> Option<PathBuf> {
+        let name = dir::bytes(&path);
+        if device(metadata) != self.device || self.is_top && KERNEL.iter().any(|kernel| path == Path::new(kernel)) {
+            self.mounts.push(name);
+            return None;
+        }
+        let mut header = Header { path: name.clone(), ..about(metadata) };
+        let kind = metadata.file_type();
+        header.kind = match () {
+            () if kind.is_dir() => Kind::Directory,
+            () if kind.is_symlink() => Kind::Symlink,
+            () if kind.is_file() => Kind::Regular,
+            () => Kind::Special,
+        };
+        match header.kind {
+            Kind::Regular => match number(metadata).map(|number| self.links.entry(number).or_insert_with(|| name.clone()).clone()) {
+                Some(first) if first != name => (header.kind, header.link) = (Kind::HardLink, first),
+                _ => header.size = metadata.len(),
+            },
+            Kind::Symlink => match fs::read_link(root.join(&path)) {
+                Ok(link) => header.link = link.as_os_str().as_encoded_bytes().to_vec(),
+                Err(e) => self.problems.push(Problem::at(Code::ReadFailed, &name, format!("a link cannot be read: {e}"))),
+            },
+            _ => {}
+        }
+        let below = (header.kind == Kind::Directory).then_some(path);
+        self.list.push(header);
+        below
+    }
+
+    fn finish(mut self, root: PathBuf) -> Members {
+        if !self.mounts.is_empty() {
+            self.mounts.sort();
+            let names: Vec<String> = self.mounts.iter().take(8).map(|name| crate::text::sanitise(&crate::text::exact(name))).collect();
+            let more = if self.mounts.len() > names.len() { ", …" } else { "" };
+            let message = format!("{} on other file systems were not read: {}{more}", self.mounts.len(), names.join(", "));
+            self.problems.push(Problem::new(Code::OtherFileSystem, message));
+        }
+        // Links follow what they lead to.
+        self.list.sort_by(|a, b| (a.kind == Kind::HardLink).cmp(&(b.kind == Kind::HardLink)).then_with(|| a.path.cmp(&b.path)));
+        Members { list: self.list, tail: None, problems: self.problems, file_system: true, opener: Opener::Files(root) }
+    }
+}
+
+#[cfg(unix)]
+fn device(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::dev(metadata)
+}
+
+/// The number of a file with several names.
+#[cfg(unix)]
+fn number(metadata: &Metadata) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.nlink() > 1).then(|| metadata.ino())
+}
+
+#[cfg(unix)]
+fn about(metadata: &Metadata) -> Header {
+    use std::os::unix::fs::MetadataExt;
+    Header {
+        mode: (metadata.mode() & 0o7777) as u16,
+        owner: Some((u64::from(metadata.uid()), u64::from(metadata.gid()))),
+        mtime: u64::try_from(metadata.mtime()).ok(),
+        ..Header::default()
+    }
+}
+
+#[cfg(not(unix))]
+fn device(_: &Metadata) -> u64 {
+    0
+}
+
+#[cfg(not(unix))]
+fn number(_: &Metadata) -> Option<u64> {
+    None
+}
+
+#[cfg(not(unix))]
+fn about(_: &Metadata) -> Header {
+    Header::default()
+}
