@@ -7,8 +7,9 @@ use pentimento::image::platform::Platform;
 use pentimento::net::Trust;
 use pentimento::source::Source;
 use pentimento::source::access::Access;
-use pentimento::source::daemon::Endpoint;
+use pentimento::source::daemon::{Daemon, Endpoint};
 use pentimento::source::registry::Credential;
+use pentimento::source::target::Engine;
 use serde_json::Value;
 use std::env;
 use std::fs;
@@ -60,6 +61,12 @@ impl AccessArgs {
     /// Whether standard input is taken.
     pub fn takes_stdin(&self) -> bool {
         self.password_stdin || self.token_stdin
+    }
+
+    /// An engine, ready to be asked.
+    pub fn daemon(&self, engine: Engine, stop: &Arc<AtomicUsize>) -> io::Result<Daemon> {
+        let endpoint = if engine == Engine::Docker { docker() } else { podman() };
+        Daemon::reach(&endpoint, self.offline, stop)
     }
 
     /// Opens a target, wherever it is.

@@ -18,7 +18,9 @@ mod rewind;
 mod rules;
 mod scan;
 mod stop;
+mod targets;
 mod vault;
+mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};

@@ -1,16 +1,18 @@
 //! `pentimento scan`.
 
 use super::read::ReadArgs;
-use super::{When, progress, stop};
+use super::{When, progress, stop, targets, watch};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use pentimento::detect::Detector;
 use pentimento::policy::FailOn;
 use pentimento::report::{self, Format, Style, View};
 use pentimento::rules::Confidence;
 use pentimento::source::target::Target;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// Options of `scan`.
 #[derive(clap::Args)]
@@ -55,6 +57,15 @@ pub struct Args {
     /// Do not compute and compare the digests of blobs that are larger than 64 KiB: for an archive that was made a moment ago
     #[arg(long)]
     no_verify: bool,
+    /// Targets that are scanned at the same time
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Stay beside an engine (`docker://` or `podman://`), scan what it has and each image that appears, and print a line of JSON for each
+    #[arg(long, conflicts_with_all = ["format", "output", "jobs", "no_verify"])]
+    watch: bool,
+    /// With --watch: leave out the images that are there already
+    #[arg(long, requires = "watch")]
+    new_only: bool,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -112,23 +123,8 @@ pub fn run(args: &Args) -> Result<u8> {
         check_output(output, &args.targets)?;
     }
     let detector = args.read.detector()?;
-    let (mut scanned, mut failed) = (Vec::new(), Vec::new());
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
-    for target in &args.targets {
-        if stop.load(Ordering::Relaxed) != 0 && !scanned.is_empty() {
-            failed.push((target.clone(), "the scan was stopped before it came to this target".to_owned()));
-            continue;
-        }
-        match args.read.scan(&detector, target, &stop, !args.no_verify) {
-            Ok(target) => scanned.push(target),
-            Err(e) if args.targets.len() == 1 => return Err(e),
-            Err(e) => failed.push((target.clone(), format!("{e:#}"))),
-        }
-    }
-    if scanned.is_empty() {
-        bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
-    }
     let view = View {
         min_confidence: args.read.min_confidence.into(),
         show_secrets: args.show_secrets,
@@ -145,6 +141,10 @@ pub fn run(args: &Args) -> Result<u8> {
         fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
+    if args.watch {
+        return watch(args, &detector, view, &stop);
+    }
+    let (scanned, failed) = targets::scan(&args.read, &detector, &args.targets, usize::from(args.jobs), !args.no_verify, &stop)?;
     let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
     let format = match args.format {
         ReportArg::Human => Format::Human,
@@ -165,6 +165,14 @@ pub fn run(args: &Args) -> Result<u8> {
         }
     }
     Ok(verdict.exit_code(args.exit_code))
+}
+
+/// Stays beside the engine that is the only target.
+fn watch(args: &Args, detector: &Detector, view: View, stop: &Arc<AtomicUsize>) -> Result<u8> {
+    let [target] = &args.targets[..] else { bail!("--watch: one engine is watched at a time") };
+    let Some(engine) = watch::engine(target) else { bail!("--watch: an engine is watched: docker:// or podman://") };
+    let (read, stop) = (&args.read, stop.clone());
+    watch::Watch { read, detector, engine, view, new_only: args.new_only, found: args.exit_code, stop }.run()
 }
 
 /// Refuses to write where a target is read from.

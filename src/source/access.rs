@@ -1,6 +1,6 @@
 //! Targets that are not on this machine's disk: what is needed to reach them, and reaching them.
 
-use super::daemon::{self, Daemon, Endpoint};
+use super::daemon::{Daemon, Endpoint, failed};
 use super::registry::{self, Credential, Reference};
 use super::target::{Engine, Target};
 use super::{Source, Stream};
@@ -42,12 +42,12 @@ impl Access<'_> {
         match Target::parse(target).map_err(wrong)? {
             Target::Image(engine, name) => {
                 let image = self.daemon(engine).and_then(|daemon| daemon.image(&name));
-                let reader = image.map_err(|e| daemon::failed(target, engine.as_str(), e))?;
+                let reader = image.map_err(|e| failed(target, engine.as_str(), e))?;
                 Ok(exported(target, reader, Problems::default()))
             }
             Target::Container(engine, name) => {
                 let container = self.daemon(engine).and_then(|daemon| daemon.container(&name));
-                let (reader, changed) = container.map_err(|e| daemon::failed(target, engine.as_str(), e))?;
+                let (reader, changed) = container.map_err(|e| failed(target, engine.as_str(), e))?;
                 Ok(Source::Stream(Stream {
                     target: target.to_owned(),
                     reader,
@@ -62,17 +62,8 @@ impl Access<'_> {
         }
     }
 
-    /// An engine, ready to be asked.
-    pub fn daemon(&self, engine: Engine) -> io::Result<Daemon> {
-        let endpoint = if engine == Engine::Docker { &self.docker } else { &self.podman };
-        let endpoint = endpoint.as_ref().map_err(|why| io::Error::new(io::ErrorKind::NotFound, why.clone()))?;
-        if self.offline && matches!(endpoint, Endpoint::Host(..)) {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "it is on another machine, and nothing is asked there (--offline)",
-            ));
-        }
-        Daemon::new(endpoint, self.stop.clone())
+    fn daemon(&self, engine: Engine) -> io::Result<Daemon> {
+        Daemon::reach(if engine == Engine::Docker { &self.docker } else { &self.podman }, self.offline, &self.stop)
     }
 
     fn registry(&self, target: &str, reference: Reference, limits: &Limits) -> Result<Source, Error> {

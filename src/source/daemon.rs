@@ -44,15 +44,33 @@ pub struct Event {
     pub action: String,
 }
 
+impl Event {
+    /// Whether there may be an image that was not there before.
+    pub fn adds_an_image(&self) -> bool {
+        !matches!(self.action.as_str(), "delete" | "remove" | "untag" | "save" | "push" | "prune")
+    }
+}
+
 impl Daemon {
     /// The engine at `endpoint`. Nothing is asked yet.
-    pub fn new(endpoint: &Endpoint, stop: Arc<AtomicUsize>) -> io::Result<Daemon> {
+    fn new(endpoint: &Endpoint, stop: Arc<AtomicUsize>) -> io::Result<Daemon> {
         match endpoint {
             #[cfg(unix)]
             Endpoint::Socket(path) => Ok(Daemon { client: Client::local(path, stop), base: Client::SOCKET.to_owned() }),
             #[cfg(not(unix))]
             Endpoint::Socket(_) => Err(io::Error::other("sockets are not supported on this system: use tcp, or a pipe")),
             Endpoint::Host(base, trust) => Ok(Daemon { client: Client::new(trust.clone(), stop)?, base: base.clone() }),
+        }
+    }
+
+    /// The engine at `endpoint`, if it is known where that is, and if it may be asked: one on another machine is not while `offline`.
+    pub fn reach(endpoint: &Result<Endpoint, String>, offline: bool, stop: &Arc<AtomicUsize>) -> io::Result<Daemon> {
+        match endpoint {
+            Err(why) => Err(io::Error::new(io::ErrorKind::NotFound, why.clone())),
+            Ok(Endpoint::Host(..)) if offline => {
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is on another machine, and nothing is asked there (--offline)"))
+            }
+            Ok(endpoint) => Daemon::new(endpoint, stop.clone()),
         }
     }
 

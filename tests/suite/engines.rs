@@ -201,3 +201,168 @@ fn a_rewound_image_shows_the_deleted_file_in_every_engine() {
     }
     shell(&format!("{podman} rmi -af"));
 }
+
+/// What is started for a test, and goes with it.
+struct Background(std::process::Child);
+
+impl Background {
+    /// Runs a command until the end of the test, once `ready` holds.
+    fn start(command: &str, ready: &str) -> Background {
+        let child = Command::new("sh").args(["-c", &format!("exec {command}")]).spawn().expect("a shell");
+        let background = Background(child);
+        for _ in 0..300 {
+            if Command::new("sh").args(["-c", ready]).output().expect("a shell").status.success() {
+                return background;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("{command}: it does not come up");
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs docker: .ci/run starts it"]
+fn the_daemon_is_asked_and_a_container_and_a_watch_too() {
+    use std::io::BufRead;
+    let dir = temporary();
+    let context = context(dir.path());
+    let tag = "pentimento-test:daemon";
+    shell(&format!("DOCKER_BUILDKIT=0 docker build -q --network=none -t {tag} {context}"));
+    let report = run(["scan", &format!("docker://{tag}"), "--format", "json"]).json();
+    expect(&report, "docker://");
+    let command = report["findings"][0]["retrieve"].as_str().expect("a command");
+    assert_eq!(String::from_utf8_lossy(&shell(command)).trim(), format!("GITHUB_TOKEN={}", token("engines")));
+    let named = run(["scan", tag, "--format", "json"]).json();
+    assert_eq!(named["findings"][0]["id"], report["findings"][0]["id"]);
+    assert!(codes(&named).is_empty());
+
+    // A container: created with a file of its own, which docker copies in.
+    shell(&format!(
+        "docker rm -f pentimento-test-c >/dev/null 2>&1 || true; docker create --name pentimento-test-c {tag} /bin/sh >/dev/null"
+    ));
+    shell(&format!("docker cp {context}/env pentimento-test-c:/own.env"));
+    let report = run(["scan", "docker://container/pentimento-test-c", "--format", "json"]).json();
+    let found: Vec<String> = fates(&report).into_iter().map(|(path, ..)| path).collect();
+    assert_eq!(found, ["own.env"], "{report:#}");
+    shell("docker rm pentimento-test-c");
+
+    // A watch sees what is loaded.
+    let saved = dir.path().join("saved.tar").display().to_string();
+    shell(&format!("docker save {tag} -o {saved} && docker rmi {tag}"));
+    let mut child = Command::new(crate::support::program())
+        .args(["scan", "--watch", "docker://", "--new-only"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    shell(&format!("docker load -q -i {saved}"));
+    let line = std::io::BufReader::new(child.stdout.take().expect("output")).lines().next().expect("a line").expect("text");
+    expect(&serde_json::from_str(&line).expect("JSON"), "watch");
+    shell(&format!("kill {}", child.id()));
+    assert_eq!(child.wait().expect("an end").code(), Some(1));
+    shell(&format!("docker rmi {tag}"));
+}
+
+#[test]
+#[ignore = "needs podman and docker: .ci/run installs them"]
+fn podmans_service_is_asked() {
+    let dir = temporary();
+    let context = context(dir.path());
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    shell(&format!(
+        "DOCKER_BUILDKIT=0 docker build -q --network=none -t pentimento-test:podman {context} && docker save pentimento-test:podman -o {}",
+        at("saved.tar")
+    ));
+    let podman = format!("podman --storage-driver vfs --root {} --runroot {}", at("root"), at("run"));
+    shell(&format!("{podman} load -q -i {}", at("saved.tar")));
+    let socket = at("podman.sock");
+    let _service = Background::start(&format!("{podman} system service -t 0 unix://{socket}"), &format!("test -S {socket}"));
+    let output = Command::new(crate::support::program())
+        .args(["scan", "podman://pentimento-test:podman", "--format", "json"])
+        .env("CONTAINER_HOST", format!("unix://{socket}"))
+        .output()
+        .expect("the program runs");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    expect(&report, "podman://");
+}
+
+#[test]
+#[ignore = "needs docker, skopeo and docker-registry: .ci/run installs them"]
+fn a_real_registry_with_a_password_and_a_bad_line() {
+    let dir = temporary();
+    let context = context(dir.path());
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (port, password) = (15871, format!("pw-{}", std::process::id()));
+    let hash = format!("import crypt; print('me:' + crypt.crypt('{password}', crypt.mksalt(crypt.METHOD_BLOWFISH)))");
+    std::fs::write(at("htpasswd"), shell(&format!("python3 -W ignore -c \"{hash}\""))).expect("a file");
+    let config = format!(
+        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\nauth:\n  htpasswd:\n    realm: test\n    path: {}\n",
+        at("store"),
+        at("htpasswd")
+    );
+    std::fs::write(at("registry.yml"), config).expect("a file");
+    let _registry = Background::start(
+        &format!("docker-registry serve {} 2>/dev/null", at("registry.yml")),
+        &format!("curl -s -o /dev/null http://127.0.0.1:{port}/v2/"),
+    );
+    shell(&format!(
+        "DOCKER_BUILDKIT=0 docker build -q --network=none -t pentimento-test:registry {context} && docker save pentimento-test:registry -o {saved} \
+         && skopeo copy -q --dest-tls-verify=false --dest-creds me:{password} docker-archive:{saved} docker://127.0.0.1:{port}/team/app:v1",
+        saved = at("saved.tar")
+    ));
+    let scan = |port: u16, extra: &[&str]| {
+        let mut arguments = vec!["scan", "--username", "me", "--password-stdin", "--format", "json"];
+        let target = format!("registry://127.0.0.1:{port}/team/app");
+        let target = if extra.contains(&"--all-tags") { target } else { format!("{target}:v1") };
+        arguments.extend([target.as_str()].iter().chain(extra));
+        let arguments: [&str; 8] = {
+            arguments.resize(8, "--quiet");
+            arguments.try_into().expect("eight")
+        };
+        run_with(arguments, password.as_bytes())
+    };
+    expect(&scan(port, &[]).json(), "registry://");
+    expect(&scan(port, &["--all-tags"]).json(), "--all-tags");
+    let nobody = run(["scan", &format!("registry://127.0.0.1:{port}/team/app:v1"), "--no-credentials"]);
+    assert!(nobody.code == 2 && nobody.stderr.contains("access is denied"), "{}", nobody.stderr);
+    // The first connections that carry much are cut.
+    let bad = crate::server::cutting_proxy(port, 4, 300_000);
+    expect(&scan(bad, &[]).json(), "through a bad line");
+}
+
+/// `connect` to anything but a socket of this machine would show.
+#[test]
+#[ignore = "needs strace: .ci/run installs it"]
+fn files_are_scanned_without_touching_the_network() {
+    let dir = temporary();
+    let trace = dir.path().join("trace").display().to_string();
+    let program = crate::support::program().display().to_string();
+    let traced = |arguments: &str| {
+        let command = format!("strace -f -qq -e trace=socket,connect -o {trace} {program} {arguments} >/dev/null 2>&1 || true");
+        shell(&command);
+        std::fs::read_to_string(&trace).expect("a trace")
+    };
+    for arguments in [
+        "scan testdata/demo/demo.tar",
+        "scan testdata/demo/demo.tar --format html",
+        "layers testdata/demo/demo.tar",
+        "recover testdata/demo/demo.tar --all -o /nowhere/x",
+        "scan ./no/such/file",
+        "scan no-such.tar",
+        "rules list",
+        "scan registry://localhost:1/x --offline",
+        "scan rootfs:src",
+    ] {
+        let trace = traced(arguments);
+        assert!(!trace.contains("AF_INET"), "{arguments}: {trace}");
+    }
+    // The trace shows what it should.
+    assert!(traced("scan registry://localhost:1/x").contains("AF_INET"));
+}

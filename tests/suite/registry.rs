@@ -1,0 +1,363 @@
+//! Images in registries, also in bad ones.
+
+use crate::server::{Answer, Log, Request, Store, http};
+use crate::support::{Entry, Packing, TestImage, codes, fates, file, put, rm, run, run_with, temporary, token};
+use pentimento::digest::Digest;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn secret(seed: &str) -> Entry {
+    put("app/.env", format!("GITHUB_TOKEN={}\n", token(seed)))
+}
+
+/// An image with a secret that is deleted, and enough else that its layer does not come in one piece.
+fn image(seed: &str) -> Vec<u8> {
+    let noise: Vec<u8> = (0u32..200_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    TestImage::new().layer([put("opt/noise", noise), secret(seed)]).layer([rm("app/.env")]).oci_archive(Packing::Gzip)
+}
+
+fn layer_of(archive: &[u8]) -> String {
+    let members = crate::support::members(archive);
+    let largest = members.iter().filter(|(name, _)| name.starts_with("blobs/")).max_by_key(|(_, bytes)| bytes.len()).expect("a layer");
+    format!("sha256:{}", largest.0.rsplit('/').next().expect("a name"))
+}
+
+/// Scans what a registry that answers so has under `app:v1`.
+fn scanned(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> crate::support::Run {
+    let port = http(answer);
+    run(["scan", &format!("registry://localhost:{port}/app:v1"), "--no-credentials", "--format", "json"])
+}
+
+fn expect_all(report: &Value) {
+    assert_eq!(report["complete"], true, "{report:#}");
+    let found = fates(report);
+    assert_eq!(found.len(), 1, "{report:#}");
+    assert_eq!((found[0].0.as_str(), found[0].2.as_str()), ("app/.env", "deleted whiteout"));
+}
+
+#[test]
+fn an_image_is_read_without_being_stored() {
+    let mut store = Store::default();
+    let digest = store.push("app", "v1", &image("registry"));
+    let log = Log::default();
+    let seen = log.clone();
+    let port = http(move |request| {
+        log.add(request);
+        store.answer(request)
+    });
+    let target = format!("registry://localhost:{port}/app:v1");
+    let report = run(["scan", &target, "--no-credentials", "--format", "json"]).json();
+    expect_all(&report);
+    assert_eq!(report["images"][0]["names"], json!([format!("localhost:{port}/app:v1")]));
+    assert_eq!(report["images"][0]["source"], target);
+    let by_digest = run(["scan", &format!("registry://localhost:{port}/app@{digest}"), "--no-credentials", "--format", "json"]).json();
+    expect_all(&by_digest);
+    assert_eq!(by_digest["findings"][0]["id"], report["findings"][0]["id"]);
+    assert!(seen.count("GET /v2/app/blobs/") >= 3);
+    // What is in a registry can be got back from it.
+    let id = report["findings"][0]["id"].as_str().expect("an id");
+    let recovered = run(["recover", &target, id, "--no-credentials"]);
+    assert_eq!(recovered.stdout, format!("GITHUB_TOKEN={}\n", token("registry")), "{}", recovered.stderr);
+    for (target, why) in [("app:v2", "no such image"), ("other:v1", "no such image")] {
+        let missing = run(["scan", &format!("registry://localhost:{port}/{target}"), "--no-credentials"]);
+        assert_eq!(missing.code, 2);
+        assert!(missing.stderr.contains(why), "{}", missing.stderr);
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_is_taken_up_where_it_broke() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("cut"));
+    let (layer, tries) = (layer_of(&image("cut")), Arc::new(AtomicUsize::new(0)));
+    let counted = tries.clone();
+    let run = scanned(move |request| {
+        let mut answer = store.answer(request);
+        if request.path.ends_with(&layer) && counted.fetch_add(1, Ordering::Relaxed) < 4 {
+            answer.cut = Some(100_000);
+        }
+        answer
+    });
+    expect_all(&run.json());
+    assert!(tries.load(Ordering::Relaxed) >= 5);
+}
+
+#[test]
+fn a_registry_that_knows_no_ranges_sends_it_all_again() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("whole"));
+    let (layer, tries) = (layer_of(&image("whole")), AtomicUsize::new(0));
+    let run = scanned(move |request| {
+        let plain = Request { headers: Default::default(), method: request.method.clone(), path: request.path.clone(), body: Vec::new() };
+        let mut answer = store.answer(&plain);
+        if request.path.ends_with(&layer) && tries.fetch_add(1, Ordering::Relaxed) < 2 {
+            answer.cut = Some(50_000);
+        }
+        answer
+    });
+    expect_all(&run.json());
+}
+
+#[test]
+fn what_never_comes_is_said() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("never"));
+    let layer = layer_of(&image("never"));
+    let run = scanned(move |request| match request.path.ends_with(&layer) {
+        true => Answer::of(404, ""),
+        false => store.answer(request),
+    });
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    let report = run.json();
+    assert_eq!((&report["complete"], &report["verdict"]), (&json!(false), &json!("incomplete")));
+    assert!(codes(&report).contains(&"read-failed"), "{report:#}");
+}
+
+#[test]
+fn wrong_bytes_are_known_by_their_digest() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("right"));
+    let (layer, other) = (layer_of(&image("right")), image("wrong"));
+    let mut wrong = Store::default();
+    wrong.push("app", "v1", &other);
+    let bytes = wrong.blobs[&layer_of(&other)].clone();
+    let run = scanned(move |request| match request.path.ends_with(&layer) {
+        true => Answer::of(200, bytes.clone()),
+        false => store.answer(request),
+    });
+    let report = run.json();
+    assert_eq!(report["complete"], false, "{report:#}");
+    assert!(codes(&report).iter().any(|code| code.ends_with("-mismatch")), "{report:#}");
+}
+
+#[test]
+fn a_registry_that_is_busy_or_slow_is_waited_for() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("busy"));
+    let (layer, tries) = (layer_of(&image("busy")), AtomicUsize::new(0));
+    let run = scanned(move |request| {
+        let n = tries.fetch_add(1, Ordering::Relaxed);
+        if n == 1 {
+            return Answer::of(429, "").with("Retry-After", "0");
+        }
+        if n == 2 {
+            return Answer::of(503, "");
+        }
+        let mut answer = store.answer(request);
+        if request.path.ends_with(&layer) {
+            answer.slow = Some(100_000);
+        }
+        answer
+    });
+    expect_all(&run.json());
+}
+
+/// A registry that wants a token, from a service that wants a name and a password.
+fn guarded(store: Store, port: Arc<AtomicUsize>, password: String) -> impl Fn(&Request) -> Answer + Send + Sync {
+    use base64::Engine;
+    let right = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("me:{password}")));
+    move |request| {
+        if request.path.starts_with("/token") {
+            let scoped = request.path.contains("scope=repository%3Aapp%3Apull") && request.path.contains("service=test");
+            return match request.headers.get("authorization") {
+                Some(header) if *header == right && scoped => Answer::of(200, json!({ "token": "t-1" }).to_string()),
+                _ => Answer::of(401, ""),
+            };
+        }
+        if request.headers.get("authorization").map(String::as_str) != Some("Bearer t-1") {
+            let realm = format!("http://localhost:{}/token", port.load(Ordering::Relaxed));
+            let challenge = format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"repository:app:pull\"");
+            return Answer::of(401, "").with("WWW-Authenticate", challenge);
+        }
+        store.answer(request)
+    }
+}
+
+#[test]
+fn credentials_are_given_read_or_asked_for() {
+    use base64::Engine;
+    let mut store = Store::default();
+    store.push("app", "v1", &image("guarded"));
+    let password = format!("pass{}", 42);
+    let known = Arc::new(AtomicUsize::new(0));
+    let port = http(guarded(store, known.clone(), password.clone()));
+    known.store(usize::from(port), Ordering::Relaxed);
+    let target = format!("registry://localhost:{port}/app:v1");
+
+    let anonymous = run(["scan", &target, "--no-credentials"]);
+    assert_eq!(anonymous.code, 2);
+    assert!(anonymous.stderr.contains("log in"), "{}", anonymous.stderr);
+
+    let given = run_with(["scan", &target, "--username", "me", "--password-stdin", "--format", "json"], format!("{password}\n").as_bytes());
+    expect_all(&given.json());
+    let wrong = run_with(["scan", &target, "--username", "me", "--password-stdin"], b"nonsense\n");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("not enough") && !wrong.stderr.contains("nonsense"), "{}", wrong.stderr);
+    let token = run_with(["scan", &target, "--token-stdin", "--format", "json"], b"t-1\n");
+    expect_all(&token.json());
+
+    // The login of docker, of podman, and of a helper.
+    let dir = temporary();
+    let auth = base64::engine::general_purpose::STANDARD.encode(format!("me:{password}"));
+    let host = format!("localhost:{port}");
+    let login = json!({ "auths": { &host: { "auth": auth } } }).to_string();
+    file(dir.path(), "config.json", login.as_bytes());
+    let podman = temporary();
+    let auth_file = file(podman.path(), "auth.json", login.as_bytes());
+    let helped = temporary();
+    file(helped.path(), "config.json", json!({ "credHelpers": { &host: "test" } }).to_string().as_bytes());
+    let helper = file(
+        helped.path(),
+        "docker-credential-test",
+        format!("#!/bin/sh\necho '{}'\n", json!({ "Username": "me", "Secret": password, "ServerURL": host })).as_bytes(),
+    );
+    std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+    let path = format!("{}:{}", helped.path().display(), std::env::var("PATH").expect("a path"));
+    for (what, variables) in [
+        ("docker", vec![("DOCKER_CONFIG", dir.path().display().to_string())]),
+        ("podman", vec![("DOCKER_CONFIG", podman.path().join("none").display().to_string()), ("REGISTRY_AUTH_FILE", auth_file)]),
+        ("helper", vec![("DOCKER_CONFIG", helped.path().display().to_string()), ("PATH", path)]),
+    ] {
+        let output = std::process::Command::new(crate::support::program())
+            .args(["scan", &target, "--format", "json"])
+            .envs(variables)
+            .output()
+            .expect("the program runs");
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{what}: {e}: {}", String::from_utf8_lossy(&output.stderr)));
+        expect_all(&report);
+    }
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("redirect"));
+    let blobs = store.clone();
+    let leaked = Arc::new(AtomicUsize::new(0));
+    let counted = leaked.clone();
+    let elsewhere = http(move |request| {
+        counted.fetch_add(usize::from(request.headers.contains_key("authorization")), Ordering::Relaxed);
+        blobs.answer(request)
+    });
+    let port = http(move |request| {
+        if !request.headers.contains_key("authorization") {
+            return Answer::of(401, "").with("WWW-Authenticate", "Basic realm=\"test\"");
+        }
+        match request.path.contains("/blobs/") {
+            true => Answer::of(307, "").with("Location", format!("http://127.0.0.1:{elsewhere}{}", request.path)),
+            false => store.answer(request),
+        }
+    });
+    let target = format!("registry://localhost:{port}/app:v1");
+    let report = run_with(["scan", &target, "--username", "me", "--password-stdin", "--format", "json"], b"x1\n").json();
+    expect_all(&report);
+    assert_eq!(leaked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn all_platforms_or_one() {
+    let mut store = Store::default();
+    let amd = store.push("app", "amd", &image("amd"));
+    let arm = {
+        let archive = TestImage::new().layer([secret("arm")]).oci_archive(Packing::Gzip);
+        store.push("app", "arm", &archive)
+    };
+    let descriptor = |digest: &str, architecture: &str| json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": 1, "platform": { "os": "linux", "architecture": architecture } });
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(&amd, "amd64"), descriptor(&arm, "arm64")] });
+    store.manifest("app", "v1", OCI_INDEX, index.to_string().into_bytes());
+    let log = Log::default();
+    let seen = log.clone();
+    let port = http(move |request| {
+        log.add(request);
+        store.answer(request)
+    });
+    let target = format!("registry://localhost:{port}/app:v1");
+    let report = run(["scan", &target, "--no-credentials", "--format", "json"]).json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+    let before = seen.count(&arm);
+    let report = run(["scan", &target, "--no-credentials", "--platform", "linux/amd64", "--format", "json"]).json();
+    expect_all(&report);
+    assert_eq!(seen.count(&arm), before, "what is not wanted is not fetched");
+}
+
+#[test]
+fn a_repository_and_a_registry_with_what_their_tags_share() {
+    let mut store = Store::default();
+    let base = image("shared");
+    store.push("app", "v1", &base);
+    store.push("app", "v2", &base);
+    store.push("team/other", "v1", &TestImage::new().layer([secret("other")]).oci_archive(Packing::Gzip));
+    let log = Log::default();
+    let seen = log.clone();
+    let port = http(move |request| {
+        log.add(request);
+        store.answer(request)
+    });
+    let options = ["--all-tags", "--no-credentials", "--format", "json"];
+    let [a, b, c, d] = options;
+    let report = run(["scan", &format!("registry://localhost:{port}/app"), a, b, c, d]).json();
+    assert_eq!(report["images"][0]["names"].as_array().map(Vec::len), Some(2), "{report:#}");
+    assert_eq!(seen.count(&layer_of(&base)), 1, "a layer that two tags share is fetched once");
+    let report = run(["scan", &format!("registry://localhost:{port}"), a, b, c, d]).json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+    assert_eq!(report["complete"], true);
+    let unasked = run(["scan", &format!("registry://localhost:{port}"), "--no-credentials"]);
+    assert_eq!(unasked.code, 2);
+    assert!(unasked.stderr.contains("--all-tags"), "{}", unasked.stderr);
+    // Several targets share it, too.
+    let before = seen.count(&layer_of(&base));
+    let [x, y] = ["v1", "v2"].map(|tag| format!("registry://localhost:{port}/app:{tag}"));
+    let report = run(["scan", &x, &y, "--no-credentials", "--format", "json"]).json();
+    assert_eq!(report["images"].as_array().map(Vec::len), Some(2));
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+    assert_eq!(seen.count(&layer_of(&base)), before + 1);
+}
+
+#[test]
+fn what_refers_to_an_image_is_searched_too() {
+    let mut store = Store::default();
+    let image = store.push("app", "v1", &image("referred"));
+    let blob = json!({ "predicate": { "token": token("attested") } }).to_string().into_bytes();
+    let digest = Digest::sha256(&blob).to_string();
+    let size = blob.len();
+    store.blobs.insert(digest.clone(), blob);
+    let empty = b"{}".to_vec();
+    store.blobs.insert(Digest::sha256(&empty).to_string(), empty);
+    let manifest = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": "application/vnd.in-toto+json",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::sha256(b"{}").to_string(), "size": 2 },
+        "layers": [{ "mediaType": "application/vnd.in-toto+json", "digest": digest, "size": size }],
+        "subject": { "mediaType": OCI_MANIFEST, "digest": image, "size": 1 } });
+    let attestation = store.manifest("app", "attestation-of-v1", OCI_MANIFEST, manifest.to_string().into_bytes());
+    store.referrers.insert(image, vec![json!({ "mediaType": OCI_MANIFEST, "digest": attestation, "size": 1 })]);
+    let run = scanned(move |request| store.answer(request));
+    let report = run.json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+}
+
+#[test]
+fn nothing_is_asked_in_the_clear_or_offline_or_for_a_path() {
+    let log = Log::default();
+    let seen = log.clone();
+    let port = http(move |request| {
+        log.add(request);
+        Answer::of(404, "")
+    });
+    let offline = run(["scan", &format!("registry://localhost:{port}/app"), "--offline", "--no-credentials"]);
+    assert_eq!(offline.code, 2);
+    assert!(offline.stderr.contains("--offline"), "{}", offline.stderr);
+    // The address of this machine under a name that nobody said may be asked so.
+    let clear = run(["scan", &format!("registry://0.0.0.0:{port}/app"), "--no-credentials"]);
+    assert_eq!(clear.code, 2);
+    let path = run(["scan", &format!("./localhost:{port}/app"), "--no-credentials"]);
+    assert_eq!(path.code, 2);
+    assert_eq!(seen.count("/"), 0, "nothing was asked");
+    let insecure = run(["scan", &format!("registry://0.0.0.0:{port}/app"), "--no-credentials", "--insecure", &format!("0.0.0.0:{port}")]);
+    assert_eq!(insecure.code, 2);
+    assert!(insecure.stderr.contains("no such image"), "{}", insecure.stderr);
+    assert!(seen.count("/v2/app/manifests/latest") > 0);
+}

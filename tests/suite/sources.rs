@@ -1,0 +1,230 @@
+//! Engines, containers, file systems and bare names.
+
+use crate::server::{Answer, Log, Store, http, socket};
+use crate::support::{Run, TestImage, codes, dir, fates, file, layer_tar, program, put, rm, run, temporary, token};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn env_file(seed: &str) -> String {
+    format!("GITHUB_TOKEN={}\n", token(seed))
+}
+
+fn image(seed: &str) -> Vec<u8> {
+    TestImage::new().layer([put("app/.env", env_file(seed))]).layer([rm("app/.env")]).docker_save()
+}
+
+/// Runs the program with these variables, and no other that says where engines are.
+fn run_in(variables: &[(&str, String)], arguments: &[&str]) -> Run {
+    let mut command = Command::new(program());
+    for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST", "XDG_RUNTIME_DIR", "DOCKER_TLS_VERIFY"] {
+        command.env_remove(name);
+    }
+    Run::of(command.args(arguments).envs(variables.iter().cloned()).output().expect("the program runs"))
+}
+
+/// An engine with one image, and one container.
+fn engine(at: &Path, name: &'static str, archive: Vec<u8>) -> Log {
+    let log = Log::default();
+    let seen = log.clone();
+    let export = layer_tar(&[dir("app"), put("app/.env", env_file("container")), put("etc/base", env_file("of the image"))]);
+    socket(at, move |request| {
+        log.add(request);
+        let known = |path: &str| request.path == format!("{path}{name}/json");
+        match request.path.as_str() {
+            _ if known("/images/") => Answer::of(200, json!({ "Id": "sha256:1" }).to_string()),
+            path if path.starts_with("/images/get?names=") => Answer::of(200, archive.clone()),
+            "/images/json" => Answer::of(200, json!([{ "Id": "sha256:1", "RepoTags": [name] }]).to_string()),
+            "/containers/web/changes" => {
+                let changes = json!([{ "Path": "/app", "Kind": 0 }, { "Path": "/app/.env", "Kind": 1 }, { "Path": "/gone", "Kind": 2 }]);
+                Answer::of(200, changes.to_string())
+            }
+            "/containers/web/export" => Answer::of(200, export.clone()),
+            _ => Answer::of(404, json!({ "message": "no such thing" }).to_string()),
+        }
+    });
+    seen
+}
+
+#[test]
+fn an_engine_exports_and_nothing_is_stored() {
+    let place = temporary();
+    let at = place.path().join("docker.sock");
+    engine(&at, "app:v1", image("engine"));
+    let host = [("DOCKER_HOST", format!("unix://{}", at.display()))];
+    let report = run_in(&host, &["scan", "docker://app:v1", "--format", "json"]).json();
+    assert_eq!(report["complete"], true, "{report:#}");
+    assert_eq!(fates(&report)[0].2, "deleted whiteout");
+    let retrieve = report["findings"][0]["retrieve"].as_str().expect("a command");
+    assert!(retrieve.starts_with("docker save app:v1 | tar -xOf - "), "{retrieve}");
+    let id = report["findings"][0]["id"].as_str().expect("an id");
+    assert_eq!(run_in(&host, &["recover", "docker://app:v1", id]).stdout, env_file("engine"));
+    let missing = run_in(&host, &["scan", "docker://other"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("no such thing"), "{}", missing.stderr);
+    let away = run_in(&[("DOCKER_HOST", "unix:///nowhere/docker.sock".to_owned())], &["scan", "docker://app:v1"]);
+    assert_eq!(away.code, 2);
+    let ssh = run_in(&[("DOCKER_HOST", "ssh://me@host".to_owned())], &["scan", "docker://app:v1"]);
+    assert!(ssh.code == 2 && ssh.stderr.contains("docker save"), "{}", ssh.stderr);
+}
+
+#[test]
+fn contexts_and_other_engines_are_found() {
+    let place = temporary();
+    let at = place.path().join("docker.sock");
+    engine(&at, "app:v1", image("context"));
+    let id = pentimento::digest::Digest::sha256(b"mine").encoded();
+    let meta = place.path().join("contexts/meta").join(id);
+    std::fs::create_dir_all(&meta).expect("a directory");
+    let endpoint = json!({ "Name": "mine", "Endpoints": { "docker": { "Host": format!("unix://{}", at.display()) } } });
+    file(&meta, "meta.json", endpoint.to_string().as_bytes());
+    let config = ("DOCKER_CONFIG", place.path().display().to_string());
+    let named = run_in(&[config.clone(), ("DOCKER_CONTEXT", "mine".to_owned())], &["scan", "docker://app:v1"]);
+    assert_eq!(named.code, 1, "{}", named.stderr);
+    file(place.path(), "config.json", json!({ "currentContext": "mine" }).to_string().as_bytes());
+    assert_eq!(run_in(&[config.clone()], &["scan", "docker://app:v1"]).code, 1);
+    let unknown = run_in(&[config, ("DOCKER_CONTEXT", "other".to_owned())], &["scan", "docker://app:v1"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("context other"), "{}", unknown.stderr);
+    let podman = run_in(&[("CONTAINER_HOST", format!("unix://{}", at.display()))], &["scan", "podman://app:v1"]);
+    assert_eq!(podman.code, 1, "{}", podman.stderr);
+}
+
+#[test]
+fn of_a_container_what_it_changed_is_read() {
+    let place = temporary();
+    let at = place.path().join("docker.sock");
+    engine(&at, "app:v1", image("x"));
+    let host = [("DOCKER_HOST", format!("unix://{}", at.display()))];
+    let report = run_in(&host, &["scan", "docker://container/web", "--format", "json"]).json();
+    assert_eq!(report["complete"], true, "{report:#}");
+    let found: Vec<String> = fates(&report).into_iter().map(|(path, ..)| path).collect();
+    assert_eq!(found, ["app/.env"], "{report:#}");
+}
+
+#[test]
+fn a_bare_name_is_looked_up_and_it_is_said_where() {
+    let place = temporary();
+    let (docker, podman) = (place.path().join("docker.sock"), place.path().join("podman.sock"));
+    engine(&docker, "here:v1", image("docker"));
+    engine(&podman, "there:v1", image("podman"));
+    let mut store = Store::default();
+    store.push("app", "v1", &TestImage::new().layer([put("app/.env", env_file("registry"))]).oci_archive(crate::support::Packing::Gzip));
+    let port = http(move |request| store.answer(request));
+    let variables = [
+        ("DOCKER_HOST", format!("unix://{}", docker.display())),
+        ("CONTAINER_HOST", format!("unix://{}", podman.display())),
+        ("DOCKER_CONFIG", place.path().display().to_string()),
+    ];
+    for (name, where_) in [("here:v1", "docker"), ("there:v1", "podman"), (&format!("localhost:{port}/app:v1"), "the registry localhost")] {
+        let report = run_in(&variables, &["scan", name, "--format", "json"]).json();
+        assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{name}: {report:#}");
+        let note = report["notes"].as_array().expect("notes").iter().find(|note| note["code"] == "name-resolved").expect("a note");
+        assert!(note["message"].as_str().is_some_and(|m| m.contains(where_)), "{note:#}");
+        assert_eq!(report["images"][0]["source"], name);
+    }
+    let offline = run_in(&variables, &["scan", &format!("localhost:{port}/app:v1"), "--offline"]);
+    assert!(offline.code == 2 && offline.stderr.contains("--offline"), "{}", offline.stderr);
+    // What looks like a file is never looked up.
+    let log = engine(&place.path().join("third.sock"), "image.tar", image("never"));
+    let third = [("DOCKER_HOST", format!("unix://{}", place.path().join("third.sock").display()))];
+    assert_eq!(run_in(&third, &["scan", "image.tar"]).code, 2);
+    assert_eq!(log.count("/"), 0);
+}
+
+#[test]
+fn a_file_system_is_read_as_it_lies() {
+    let place = temporary();
+    let root = place.path().join("root");
+    std::fs::create_dir_all(root.join("app")).expect("a directory");
+    file(&root, "app/.env", env_file("rootfs").as_bytes());
+    std::fs::hard_link(root.join("app/.env"), root.join("app/again")).expect("a link");
+    file(&root, "manifest.json", b"[{\"Config\":\"x.json\",\"Layers\":[\"app/.env\"]}]");
+    file(place.path(), "outside", env_file("outside").as_bytes());
+    std::os::unix::fs::symlink("../outside", root.join("link")).expect("a link");
+    std::os::unix::fs::symlink("..", root.join("up")).expect("a link");
+    let _pipe = Command::new("mkfifo").arg(root.join("pipe")).status();
+    let report = run(["scan", &format!("rootfs:{}", root.display()), "--format", "json"]).json();
+    assert_eq!(report["complete"], true, "{report:#}");
+    let found: Vec<String> = fates(&report).into_iter().map(|(path, ..)| path).collect();
+    assert_eq!(found, ["app/.env"], "{report:#}");
+    assert_eq!(report["images"][0]["kind"], "file-system");
+    let retrieve = report["findings"][0]["retrieve"].as_str().expect("a command");
+    let printed = Command::new("sh").args(["-c", retrieve]).output().expect("a shell");
+    assert_eq!(String::from_utf8_lossy(&printed.stdout), env_file("rootfs"));
+    // A directory that is an image layout is no image when it is a file system that is asked for, and an error when it is neither.
+    assert_eq!(run(["scan", &format!("dir:{}", root.display())]).code, 1);
+    assert_eq!(run(["scan", "rootfs:/no/such/place"]).code, 2);
+    assert_eq!(run(["scan", "rootfs:"]).code, 2);
+}
+
+#[test]
+fn what_lies_on_other_file_systems_is_not_read_and_is_said() {
+    // /proc is one on any Linux; below / it is left out in any case.
+    let report = run(["scan", "rootfs:/", "--format", "json", "--max-entries", "50", "--timeout", "20"]);
+    assert_eq!(report.code, 3, "{}", report.stderr);
+    let report: Value = report.json();
+    let note =
+        report["notes"].as_array().expect("notes").iter().find(|note| note["code"] == "other-file-system").map(|n| n["message"].clone());
+    assert!(note.as_ref().is_none_or(|note| note.as_str().is_some_and(|note| note.contains("proc"))), "{report:#}");
+    assert!(codes(&report).contains(&"limit-reached"));
+}
+
+/// An engine that is away for a while is waited for; what it has afterwards is scanned, and what was scanned is not scanned again.
+#[test]
+fn an_engine_is_watched() {
+    let place = temporary();
+    let at = place.path().join("docker.sock");
+    let second = Arc::new(AtomicBool::new(false));
+    let seen = Log::default();
+    let log = seen.clone();
+    let has_second = second.clone();
+    let base = [put("app/.env", env_file("watched"))];
+    let first = TestImage::new().layer(base.clone()).docker_save();
+    let next = TestImage::new().layer(base).layer([put("app/more", env_file("appeared"))]).docker_save();
+    socket(&at, move |request| {
+        log.add(request);
+        let two = has_second.load(Ordering::Relaxed);
+        match request.path.as_str() {
+            "/images/json" if two => Answer::of(200, json!([{ "Id": "sha256:1", "RepoTags": ["a:1"] }, { "Id": "sha256:2" }]).to_string()),
+            "/images/json" => Answer::of(200, json!([{ "Id": "sha256:1", "RepoTags": ["a:1"] }]).to_string()),
+            path if path.ends_with("/json") => Answer::of(200, "{}"),
+            path if path.starts_with("/images/get") && path.contains("sha256") => Answer::of(200, next.clone()),
+            path if path.starts_with("/images/get") => Answer::of(200, first.clone()),
+            path if path.starts_with("/events") => {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                Answer::of(200, "{\"Action\":\"load\",\"Type\":\"image\"}\n")
+            }
+            _ => Answer::of(404, ""),
+        }
+    });
+    let mut child = Command::new(program())
+        .args(["scan", "--watch", "docker://"])
+        .env("DOCKER_HOST", format!("unix://{}", at.display()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("output")));
+    let report: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
+    assert_eq!((&report["verdict"], &report["images"][0]["source"]), (&json!("found"), &json!("docker://a:1")));
+    second.store(true, Ordering::Relaxed);
+    let report: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
+    assert_eq!(report["images"][0]["source"], "docker://sha256:2");
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+    let killed = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("an end").code(), Some(1), "the worst that was seen");
+    assert_eq!(seen.count("GET /images/get"), 2, "each image was scanned once");
+}
+
+#[test]
+fn several_targets_at_once_give_what_one_after_the_other_gives() {
+    let place = temporary();
+    let names = ["a", "b", "c"].map(|seed| file(place.path(), &format!("{seed}.tar"), &image(seed)));
+    let [a, b, c] = &names;
+    let one = run(["scan", a, b, c, "/no/such.tar", "--format", "json"]);
+    let many = run(["scan", a, b, c, "/no/such.tar", "--format", "json", "--jobs", "3"]);
+    assert_eq!((one.code, one.stdout), (many.code, many.stdout));
+    assert_eq!(one.code, 1);
+}
