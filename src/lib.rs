@@ -41,6 +41,7 @@ pub mod layer;
 pub mod layer_scan;
 pub mod limits;
 pub mod nested;
+#[cfg(any(feature = "docker", feature = "registry"))]
 pub mod net;
 pub mod packages;
 pub mod policy;

@@ -11,6 +11,8 @@ mod inspect;
 mod items;
 mod layers;
 mod limits;
+mod manual;
+mod plugin;
 mod progress;
 mod read;
 mod recover;
@@ -23,7 +25,7 @@ mod vault;
 mod watch;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -62,6 +64,10 @@ enum Command {
     Rules(rules::Command),
     /// Print the JSON Schema of the JSON report
     Schema,
+    /// Print what a shell needs to complete commands and options
+    Completions(manual::CompletionArgs),
+    /// Print the manual page, or write those of all commands
+    Man(manual::ManArgs),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -73,7 +79,15 @@ enum When {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments = match plugin::call(std::env::args_os()) {
+        plugin::Call::Arguments(arguments) => arguments,
+        plugin::Call::Metadata(text) => return print(format!("{text}\n").as_bytes()).map_or(ExitCode::from(2), |()| ExitCode::SUCCESS),
+        plugin::Call::Unsupported(why) => {
+            eprintln!("pentimento: {}", pentimento::text::sanitise(&why));
+            return ExitCode::from(2);
+        }
+    };
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) => {
             let _ = e.print();
@@ -91,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Schema => print(pentimento::report::json::SCHEMA.as_bytes()).map(|()| 0),
+        Command::Completions(args) => manual::completions(&args, Cli::command()),
+        Command::Man(args) => manual::man(&args, Cli::command()),
     };
     match result {
         Ok(code) => ExitCode::from(code),

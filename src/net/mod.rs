@@ -310,6 +310,20 @@ pub fn joined(base: &str, location: &str) -> io::Result<String> {
     })
 }
 
+/// `name=value&…`.
+pub fn encoded(query: &[(&str, &str)]) -> String {
+    query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect::<Vec<_>>().join("&")
+}
+
+/// A text as a part of an address (RFC 3986, 2.1).
+pub fn escaped(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,5 +353,10 @@ mod tests {
         for host in ["reg.example", "reg.example:5001", "127.0.0.1.example", "localhost.example"] {
             assert!(!trust.is_insecure(host), "{host}");
         }
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        assert_eq!(encoded(&[("scope", "repository:a/b:pull"), ("x", "ä&")]), "scope=repository%3Aa%2Fb%3Apull&x=%C3%A4%26");
     }
 }

@@ -3,6 +3,7 @@
 mod build;
 pub mod fate;
 pub mod fix;
+#[cfg(feature = "html")]
 pub mod html;
 pub mod human;
 pub mod json;
@@ -312,6 +313,7 @@ pub enum Format {
     /// For programs.
     Json,
     /// For people, as one page for a browser.
+    #[cfg(feature = "html")]
     Html,
 }
 
@@ -329,6 +331,7 @@ pub fn write(format: Format, style: Style, report: &Report, out: &mut dyn io::Wr
     match format {
         Format::Human => human::write(report, style, out),
         Format::Json => json::write(report, out),
+        #[cfg(feature = "html")]
         Format::Html => html::write(report, out),
     }
 }

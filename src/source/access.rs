@@ -1,7 +1,8 @@
 //! Targets that are not on this machine's disk: what is needed to reach them, and reaching them.
 
 use super::daemon::{Daemon, Endpoint, failed};
-use super::registry::{self, Credential, Reference};
+use super::reference::Reference;
+use super::registry::{self, Credential};
 use super::target::{Engine, Target};
 use super::{Source, Stream};
 use crate::error::{Code, Error, Problem, Problems};

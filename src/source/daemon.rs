@@ -2,7 +2,7 @@
 //! comes, and nothing is stored.
 
 use crate::error::Error;
-use crate::net::{Ask, Client, Reply, Trust};
+use crate::net::{Ask, Client, Reply, Trust, escaped};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
@@ -77,7 +77,7 @@ impl Daemon {
     /// The image `name`, as `docker save` writes it. Fails with [`io::ErrorKind::NotFound`] if the engine has no such image.
     pub fn image(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         self.json(&format!("/images/{}/json", path_of(name)))?;
-        Ok(self.get(&format!("/images/get?names={}", super::registry::escaped(name)))?.body)
+        Ok(self.get(&format!("/images/get?names={}", escaped(name)))?.body)
     }
 
     /// What a container has: its file system, and the paths in it that it made or changed since it was created.
@@ -104,7 +104,7 @@ impl Daemon {
 
     /// What happens to images from now on, until the connection ends.
     pub fn events(&self) -> io::Result<impl Iterator<Item = Event>> {
-        let reply = self.get(&format!("/events?filters={}", super::registry::escaped(r#"{"type":["image"]}"#)))?;
+        let reply = self.get(&format!("/events?filters={}", escaped(r#"{"type":["image"]}"#)))?;
         let lines = BufReader::new(reply.body).lines().map_while(Result::ok);
         Ok(lines.filter_map(|line| {
             let event: Value = serde_json::from_str(&line).ok()?;
@@ -133,7 +133,7 @@ impl Daemon {
 
 /// A name as a part of a path: a `/` in it stays one.
 fn path_of(name: &str) -> String {
-    name.split('/').map(super::registry::escaped).collect::<Vec<_>>().join("/")
+    name.split('/').map(escaped).collect::<Vec<_>>().join("/")
 }
 
 /// The error of a target.

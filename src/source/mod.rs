@@ -3,10 +3,14 @@
 //! Sources differ only in how many readers they can open at once: a file, a directory and a registry many ([`Source::Members`]), a pipe and
 //! an engine's export one ([`Source::Stream`]).
 
+#[cfg(all(feature = "docker", feature = "registry"))]
 pub mod access;
+#[cfg(feature = "docker")]
 pub mod daemon;
 mod dir;
 mod file;
+pub mod reference;
+#[cfg(feature = "registry")]
 pub mod registry;
 mod rootfs;
 pub mod target;
@@ -65,12 +69,17 @@ enum Opener {
 }
 
 /// Opens members that are elsewhere.
-trait Remote: Send + Sync {
+pub trait Remote: Send + Sync {
     /// `size` bytes of a member, from `offset` on.
     fn open(&self, member: &Header, offset: u64, size: u64) -> io::Result<Box<dyn Read + Send>>;
 }
 
 impl Members {
+    /// Members that are elsewhere, called as an OCI layout calls them: what is below `blobs/` is what its name says.
+    pub fn remote(list: Vec<Header>, problems: Problems, opener: Box<dyn Remote>) -> Members {
+        Members { list, tail: None, problems, file_system: false, opener: Opener::Remote(opener) }
+    }
+
     /// Opens the content of a member of the list.
     pub fn open(&self, member: &Header) -> io::Result<Box<dyn Read + Send>> {
         match &self.opener {

@@ -1,7 +1,7 @@
 //! What a target is by its text (decisions.md, "Targets"). A known prefix wins; then a path that exists; a path-like text that does not
 //! exist is an error and never looked up anywhere; what is left may be the name of an image.
 
-use super::registry::Reference;
+use super::reference::Reference;
 use std::path::{Path, PathBuf};
 
 /// Something to scan.

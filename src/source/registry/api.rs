@@ -1,9 +1,9 @@
 //! The requests that a registry answers (OCI distribution-spec 1.1), for reading.
 
-use super::auth::{Authority, Credential, denied, encoded};
-use super::reference::Reference;
+use super::auth::{Authority, Credential, denied};
 use crate::digest::Digest;
 use crate::net::{Ask, Client, Method, Reply, joined};
+use crate::source::reference::Reference;
 use serde_json::Value;
 use std::io;
 use std::sync::OnceLock;
@@ -180,11 +180,6 @@ fn unexpected(status: u16) -> io::Error {
 fn next_page(link: &str) -> Option<&str> {
     let (address, rest) = link.strip_prefix('<')?.split_once('>')?;
     rest.replace(['"', ' '], "").contains("rel=next").then_some(address)
-}
-
-/// For a name that is to be a part of an address.
-pub fn escaped(text: &str) -> String {
-    encoded(&[("", text)]).trim_start_matches('=').to_owned()
 }
 
 #[cfg(test)]

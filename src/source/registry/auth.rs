@@ -1,6 +1,6 @@
 //! Showing that we may read (distribution "Token Authentication"; RFC 7617, RFC 6750): a registry says in `WWW-Authenticate` what it wants.
 
-use crate::net::{Ask, Client, Method, Reply};
+use crate::net::{Ask, Client, Method, Reply, encoded};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
@@ -110,22 +110,6 @@ pub fn denied(status: u16, shown: bool) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("{why} (status {status})"))
 }
 
-/// `name=value&…`.
-pub fn encoded(query: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    for (name, value) in query {
-        let mark = if text.is_empty() { "" } else { "&" };
-        text.push_str(&format!("{mark}{name}="));
-        for byte in value.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-                _ => text.push_str(&format!("%{byte:02X}")),
-            }
-        }
-    }
-    text
-}
-
 /// What a server wants: a scheme and its parameters (RFC 9110, 11.6.1).
 struct Challenge {
     scheme: String,
@@ -186,11 +170,6 @@ mod tests {
         assert_eq!(challenge.parameter("realm"), Some(r#"a "quoted" one"#));
         assert_eq!(challenge.parameter("charset"), Some("UTF-8"));
         assert!(Challenge::parse(r#"Bearer realm="open"#).is_none());
-    }
-
-    #[test]
-    fn queries_are_encoded() {
-        assert_eq!(encoded(&[("scope", "repository:a/b:pull"), ("x", "ä&")]), "scope=repository%3Aa%2Fb%3Apull&x=%C3%A4%26");
     }
 
     #[test]

@@ -4,9 +4,9 @@
 mod api;
 mod auth;
 mod blob;
-mod reference;
 
-use super::{Members, Opener, Remote};
+use super::reference::Reference;
+use super::{Members, Remote};
 use crate::digest::Digest;
 use crate::error::{Code, Error, Problem, Problems};
 use crate::layer::tar::Header;
@@ -19,9 +19,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
-pub use api::escaped;
 pub use auth::Credential;
-pub use reference::Reference;
 
 /// How deep indexes may nest.
 const MAX_DEPTH: usize = 8;
@@ -253,7 +251,7 @@ impl Listing<'_> {
             places.insert(path.into_bytes(), place);
         }
         let blobs = Blobs { registry: self.registry, places };
-        Members { list, tail: None, problems: self.problems, file_system: false, opener: Opener::Remote(Box::new(blobs)) }
+        Members::remote(list, self.problems, Box::new(blobs))
     }
 }
 
