@@ -55,6 +55,9 @@ impl Watch<'_> {
                     if away.take().is_some() {
                         self.say("the engine is there again");
                     }
+                    // What was removed and comes back appears again.
+                    let ids: HashSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
+                    seen.retain(|id: &String| ids.contains(id.as_str()));
                     for image in images {
                         if !self.is_stopped() && seen.insert(image.id.clone()) {
                             worst = self.image(&image)?.max(worst);
