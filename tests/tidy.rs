@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "error",
     "limits",
     "buffer",
@@ -25,6 +25,7 @@ const ORDER: [&str; 27] = [
     "archive",
     "scan",
     "image",
+    "dockerfile",
     "timeline",
     "census",
     "suspicion",

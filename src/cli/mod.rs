@@ -10,6 +10,7 @@ mod inspect;
 mod items;
 mod layers;
 mod limits;
+mod output;
 mod progress;
 mod read;
 mod recover;

@@ -1,14 +1,15 @@
 //! `pentimento scan`.
 
+use super::output::{OutputArgs, Outputs};
 use super::read::ReadArgs;
 use super::{When, progress, stop};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::policy::FailOn;
-use pentimento::report::{self, Format, Style, View};
+use pentimento::report::{self, Span, Style, View};
 use pentimento::rules::Confidence;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// Options of `scan`.
@@ -17,12 +18,8 @@ pub struct Args {
     /// Saved images: a file (docker save, podman save, OCI archive; also docker export), a directory (OCI layout), or `-` for a pipe
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
-    /// How the report is written
-    #[arg(long, value_enum, default_value = "human")]
-    format: ReportArg,
-    /// Write the report to FILE, which appears whole or not at all
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Show the values of the secrets
     #[arg(long)]
     show_secrets: bool,
@@ -55,14 +52,6 @@ pub struct Args {
     no_verify: bool,
     #[command(flatten)]
     read: ReadArgs,
-}
-
-/// How a report is written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ReportArg {
-    Human,
-    Json,
-    Html,
 }
 
 /// How any other answer is written.
@@ -105,9 +94,8 @@ pub fn run(args: &Args) -> Result<u8> {
     if args.targets.iter().filter(|target| *target == "-").count() > 1 {
         bail!("standard input can be read once: name `-` once");
     }
-    if let Some(output) = &args.output {
-        check_output(output, &args.targets)?;
-    }
+    let outputs = Outputs::of(&args.output, &args.targets)?;
+    let from = now();
     let detector = args.read.detector()?;
     let (mut scanned, mut failed) = (Vec::new(), Vec::new());
     let stop = stop::when(args.read.limits.timeout)?;
@@ -138,30 +126,19 @@ pub fn run(args: &Args) -> Result<u8> {
             FailOnArg::Hidden => FailOn::Hidden,
             FailOnArg::None => FailOn::None,
         },
-        census: (args.format == ReportArg::Html).then(|| args.read.limits.limits()),
+        census: outputs.want_census().then(|| args.read.limits.limits()),
         fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
-    let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
-    let format = match args.format {
-        ReportArg::Human => Format::Human,
-        ReportArg::Json => Format::Json,
-        ReportArg::Html => Format::Html,
-    };
-    match &args.output {
-        Some(path) => {
-            to_file(path, |out| report::write(format, Style { color: matches!(args.color, When::Always), width: 100 }, &report, out))?
-        }
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            match report::write(format, style(args.color), &report, &mut out).and_then(|()| out.flush()) {
-                // Whoever read our output has gone; the verdict stands.
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
-                result => result?,
-            }
-        }
-    }
+    let (mut report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
+    outputs.locate(&mut report, &scanned);
+    outputs.write(&report, Span { from, to: now() }, args.color, args.read.quiet)?;
     Ok(verdict.exit_code(args.exit_code))
+}
+
+/// Seconds since 1970-01-01.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Refuses to write where a target is read from.
