@@ -208,7 +208,8 @@ fn commands(instruction: &Instruction) -> Vec<String> {
     }
     let rest = instruction.rest.as_str();
     if let Some(words) = list(rest).filter(|_| rest.starts_with('[')) {
-        return vec![folded(&words.join(" "))];
+        // Podman tells it as it is written.
+        return vec![folded(&words.join(" ")), folded(rest)];
     }
     let whole: String = instruction.heredocs.iter().map(|doc| format!("\n{}{}", doc.content, doc.name)).collect();
     match &instruction.heredocs[..] {
@@ -326,6 +327,35 @@ mod tests {
         assert_eq!(lines(&text.replace("/app\n", "/other\n"), &built), None);
         assert_eq!(lines(&text.replace("FROM base", "FROM scratch"), &built), None, "something stands in front of it");
         assert_eq!(lines(&text.replace("FROM base", "FROM scratch"), &built[2..]), Some(vec![2, 3, 4, 5, 7, 8, 9, 10]));
+    }
+
+    /// What podman 4.3 has of this file, measured.
+    #[test]
+    fn podmans_history() {
+        let text = "FROM scratch AS first\nCOPY busybox /bin/sh\nARG TOKEN\nENV A=1 \\\n    # c\n    B=\"two words\"\nONBUILD RUN echo t > trig\n\
+                    FROM first\nLABEL x.y=\"z\" \\\n      q=r\nCOPY app ./app\nRUN echo \"$TOKEN\" > /tok \\\n && echo b\nRUN [\"/bin/sh\", \"-c\", \"x > /y\"]\n\
+                    EXPOSE 80\nENTRYPOINT exec /bin/sh\nCMD [\"a\", \"b\"]\nHEALTHCHECK --interval=5s CMD true\nVOLUME /data\n\
+                    SHELL [\"/bin/sh\", \"-e\", \"-c\"]\n";
+        let (file, dir) =
+            (format!("/bin/sh -c #(nop) COPY file:{HASH} in /bin/sh "), format!("/bin/sh -c #(nop) COPY dir:{HASH} in ./app "));
+        let built = [
+            &file,
+            "/bin/sh -c #(nop) ARG TOKEN",
+            "/bin/sh -c #(nop) ENV A=1     B=\"two words\"",
+            "/bin/sh -c #(nop) ONBUILD RUN echo t > trig",
+            "/bin/sh -c echo t > trig",
+            "/bin/sh -c #(nop) LABEL x.y=\"z\"       q=r",
+            &dir,
+            "/bin/sh -c echo \"$TOKEN\" > /tok  && echo b",
+            "/bin/sh -c [\"/bin/sh\", \"-c\", \"x > /y\"]",
+            "/bin/sh -c #(nop) EXPOSE 80",
+            "/bin/sh -c #(nop) ENTRYPOINT exec /bin/sh",
+            "/bin/sh -c #(nop) CMD [\"a\", \"b\"]",
+            "/bin/sh -c #(nop) HEALTHCHECK --interval=5s CMD true",
+            "/bin/sh -c #(nop) VOLUME /data",
+            "/bin/sh -c #(nop) SHELL [\"/bin/sh\", \"-e\", \"-c\"]",
+        ];
+        assert_eq!(lines(text, &built), Some(vec![2, 3, 4, 7, 7, 9, 11, 12, 14, 15, 16, 17, 18, 19, 20]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::words;
 use super::{FindingEntry, ProblemEntry, Report, Span, fix, uri};
 use crate::text::{cut, sanitise};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 const VERSION: &str = "15.0.7";
@@ -93,12 +93,16 @@ struct Commit {
     sha: &'static str,
 }
 
-/// A field that GitLab shows as it is.
+/// A field that GitLab shows.
 #[derive(Serialize)]
-struct Detail {
-    r#type: &'static str,
-    name: &'static str,
-    value: String,
+#[serde(tag = "type")]
+enum Detail {
+    /// As it is.
+    #[serde(rename = "text")]
+    Text { name: &'static str, value: String },
+    /// As a link to a file of the project.
+    #[serde(rename = "file-location")]
+    Line { name: &'static str, file_name: String, line_start: u64, line_end: u64 },
 }
 
 /// Writes one document.
@@ -109,7 +113,7 @@ pub fn write(report: &Report, span: Span, out: &mut dyn io::Write) -> io::Result
         version: &report.tool.version,
         vendor: Vendor { name: &report.tool.name },
     };
-    let mut seen = HashMap::new();
+    let mut known = Known::default();
     let document = Document {
         version: VERSION,
         schema: SCHEMA,
@@ -122,7 +126,7 @@ pub fn write(report: &Report, span: Span, out: &mut dyn io::Write) -> io::Result
             scanner: tool(),
             messages: messages(report),
         },
-        vulnerabilities: report.findings.iter().map(|finding| vulnerability(report, finding, &mut seen)).collect(),
+        vulnerabilities: report.findings.iter().map(|finding| vulnerability(report, finding, &mut known)).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     out.write_all(b"\n")
@@ -143,9 +147,16 @@ fn messages(report: &Report) -> Vec<Message> {
     messages
 }
 
-fn vulnerability<'a>(report: &Report, finding: &'a FindingEntry, seen: &mut HashMap<&'a str, usize>) -> Vulnerability {
+/// What other findings have taken.
+#[derive(Default)]
+struct Known<'a> {
+    ids: HashMap<&'a str, usize>,
+    places: HashSet<(&'a str, String, u64)>,
+}
+
+fn vulnerability<'a>(report: &Report, finding: &'a FindingEntry, known: &mut Known<'a>) -> Vulnerability {
     // The same in another image has the same id.
-    let again = seen.entry(&finding.id).or_insert(0);
+    let again = known.ids.entry(&finding.id).or_insert(0);
     *again += 1;
     let fix = fix::fix(finding);
     let blocks = fix.blocks.iter().map(|block| format!("\n{}: {}\n{}\n", block.file, sanitise(&block.say), block.text));
@@ -164,22 +175,20 @@ fn vulnerability<'a>(report: &Report, finding: &'a FindingEntry, seen: &mut Hash
         },
         solution: cut(&solution, MOST_OF_SOLUTION).into_owned(),
         identifiers: [Identifier { r#type: "pentimento_rule_id", name: format!("pentimento rule {rule}"), value: rule }],
-        location: location(finding),
+        location: location(finding, &mut known.places),
         raw_source_code_extract: finding.secret.value.clone(),
         details: details(report, finding),
     }
 }
 
-/// The Dockerfile's line where it is known, which GitLab can link to; else the file in the image.
-fn location(finding: &FindingEntry) -> Location {
-    let commit = Commit { sha: COMMIT };
-    match &finding.dockerfile {
-        Some(at) => Location { file: sanitise(&at.path), start_line: at.line, end_line: at.end_line, commit },
-        None => {
-            let line = finding.location.line.max(1);
-            Location { file: sanitise(&uri::place(finding)), start_line: line, end_line: line, commit }
-        }
+/// The file in the image. GitLab takes findings of one rule in one place for one, and knows neither layers nor columns: what would be
+/// taken for another has its id behind the name.
+fn location<'a>(finding: &'a FindingEntry, taken: &mut HashSet<(&'a str, String, u64)>) -> Location {
+    let (mut file, line) = (sanitise(&uri::place(finding)), finding.location.line.max(1));
+    if !taken.insert((&finding.rule, file.clone(), line)) {
+        file = format!("{file}#{}", finding.id);
     }
+    Location { file, start_line: line, end_line: line, commit: Commit { sha: COMMIT } }
 }
 
 fn details(report: &Report, finding: &FindingEntry) -> BTreeMap<&'static str, Detail> {
@@ -192,8 +201,13 @@ fn details(report: &Report, finding: &FindingEntry) -> BTreeMap<&'static str, De
         ("finding", "Finding", Some(finding.id.clone())),
         ("retrieve", "How to get it back", finding.retrieve.as_deref().map(sanitise)),
     ];
-    let fields = fields.into_iter().filter_map(|(key, name, value)| Some((key, Detail { r#type: "text", name, value: value? })));
-    fields.collect()
+    let texts = fields.into_iter().filter_map(|(key, name, value)| Some((key, Detail::Text { name, value: value? })));
+    let lines = [("dockerfile", "Dockerfile", &finding.dockerfile), ("by_dockerfile", "Hidden by", &finding.fate.by_dockerfile)];
+    let lines = lines.into_iter().filter_map(|(key, name, at)| {
+        let at = at.as_ref()?;
+        Some((key, Detail::Line { name, file_name: sanitise(&at.path), line_start: at.line, line_end: at.end_line }))
+    });
+    texts.chain(lines).collect()
 }
 
 /// `2024-05-06T07:08:09`, in UTC.

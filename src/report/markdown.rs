@@ -86,7 +86,9 @@ fn row(report: &Report, group: &[&FindingEntry]) -> String {
         _ => String::new(),
     };
     let origin = match (&worst.dockerfile, worst.location.layer) {
-        (Some(entry), _) => code(&format!("{} {}", words::line(entry), shorten(&words::origin(worst), 60))),
+        (Some(entry), Some(_)) => code(&format!("{} {}", words::line(entry), shorten(&words::origin(worst), 60))),
+        // What is no file is called after its instruction already.
+        (Some(entry), None) => code(&words::line(entry)),
         (None, Some(layer)) => format!("layer {layer}: {}", code(&shorten(&words::origin(worst), 80))),
         (None, None) => String::new(),
     };

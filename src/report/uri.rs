@@ -17,9 +17,9 @@ pub fn place(finding: &FindingEntry) -> String {
     let at = &finding.location;
     match (&at.path, &at.name, at.step) {
         (Some(path), ..) => path.clone(),
-        // Build arguments are called by their names: steps move.
+        // Steps move: build arguments are called by their names, other texts by their ids.
         (None, Some(name), _) => format!("image-config/{}/{name}", at.kind),
-        (None, None, Some(_)) => format!("image-config/{}", at.kind),
+        (None, None, Some(_)) => format!("image-config/{}/{}", at.kind, finding.id),
         (None, None, None) => format!("image-config/{}/{}", at.kind, at.pointer.as_deref().unwrap_or_default()),
     }
 }

@@ -27,6 +27,7 @@ mod prefilter;
 mod properties;
 mod raw;
 mod recover;
+mod reports;
 mod rewind;
 mod rules;
 mod samples;
