@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Options that say how reports are written.
 #[derive(clap::Args)]
 pub struct OutputArgs {
-    /// How the report is written
+    /// How the report is written (default: human)
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<ReportArg>,
     /// Write the report to FILE, which appears whole or not at all; `-` is standard output. May be given several times: each has the format
