@@ -34,6 +34,7 @@ mod compose;
 pub mod content;
 pub mod detect;
 pub mod digest;
+pub mod dockerfile;
 pub mod error;
 pub mod finding;
 pub mod image;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, left to right: a module imports only what stands to its left.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "error",
     "limits",
     "buffer",
@@ -26,6 +26,7 @@ const ORDER: [&str; 28] = [
     "archive",
     "scan",
     "image",
+    "dockerfile",
     "timeline",
     "census",
     "suspicion",

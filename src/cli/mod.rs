@@ -13,6 +13,7 @@ mod layers;
 mod limits;
 mod manual;
 mod plugin;
+mod output;
 mod progress;
 mod read;
 mod recover;

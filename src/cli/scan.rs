@@ -1,12 +1,13 @@
 //! `pentimento scan`.
 
+use super::output::{OutputArgs, Outputs};
 use super::read::ReadArgs;
 use super::{When, progress, stop, targets, watch};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::detect::Detector;
 use pentimento::policy::FailOn;
-use pentimento::report::{self, Format, Style, View};
+use pentimento::report::{self, Span, Style, View};
 use pentimento::rules::Confidence;
 use pentimento::source::target::Target;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -21,12 +22,8 @@ pub struct Args {
     /// docker://IMAGE, podman://IMAGE, docker://container/NAME, registry://HOST/IMAGE, rootfs:DIR, or the bare name of an image
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
-    /// How the report is written
-    #[arg(long, value_enum, default_value = "human")]
-    format: ReportArg,
-    /// Write the report to FILE, which appears whole or not at all
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Show the values of the secrets
     #[arg(long)]
     show_secrets: bool,
@@ -70,14 +67,6 @@ pub struct Args {
     read: ReadArgs,
 }
 
-/// How a report is written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ReportArg {
-    Human,
-    Json,
-    Html,
-}
-
 /// How any other answer is written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FormatArg {
@@ -119,9 +108,8 @@ pub fn run(args: &Args) -> Result<u8> {
     if piped > 1 || piped == 1 && args.read.access.takes_stdin() {
         bail!("standard input can be read once: name `-` once");
     }
-    if let Some(output) = &args.output {
-        check_output(output, &args.targets)?;
-    }
+    let outputs = Outputs::of(&args.output, &args.targets)?;
+    let from = now();
     let detector = args.read.detector()?;
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
@@ -137,7 +125,7 @@ pub fn run(args: &Args) -> Result<u8> {
             FailOnArg::Hidden => FailOn::Hidden,
             FailOnArg::None => FailOn::None,
         },
-        census: (args.format == ReportArg::Html).then(|| args.read.limits.limits()),
+        census: outputs.want_census().then(|| args.read.limits.limits()),
         fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
@@ -145,26 +133,15 @@ pub fn run(args: &Args) -> Result<u8> {
         return watch(args, &detector, view, &stop);
     }
     let (scanned, failed) = targets::scan(&args.read, &detector, &args.targets, usize::from(args.jobs), !args.no_verify, &stop)?;
-    let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
-    let format = match args.format {
-        ReportArg::Human => Format::Human,
-        ReportArg::Json => Format::Json,
-        ReportArg::Html => Format::Html,
-    };
-    match &args.output {
-        Some(path) => {
-            to_file(path, |out| report::write(format, Style { color: matches!(args.color, When::Always), width: 100 }, &report, out))?
-        }
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            match report::write(format, style(args.color), &report, &mut out).and_then(|()| out.flush()) {
-                // Whoever read our output has gone; the verdict stands.
-                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
-                result => result?,
-            }
-        }
-    }
+    let (mut report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
+    outputs.locate(&mut report, &scanned);
+    outputs.write(&report, Span { from, to: now() }, args.color, args.read.quiet)?;
     Ok(verdict.exit_code(args.exit_code))
+}
+
+/// Seconds since 1970-01-01.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Stays beside the engine that is the only target.

@@ -301,6 +301,7 @@ impl One<'_> {
             instruction,
             instruction_certain: certain,
             instructions,
+            dockerfile: None,
             fate: fate(finding.state, finding.hidden_by(), image, self.room),
             also_visible: self.copies(finding),
             recoverable: true,

@@ -54,7 +54,7 @@ pub fn fate(state: State, by_layer: Option<usize>, image: Option<&Image>, room: 
             steps @ [first, .., last] => format!("one of {} steps: {} … {}", steps.len(), text(first), text(last)),
         })
     });
-    FateEntry { state: state.to_owned(), how: how.map(str::to_owned), by_layer, by_instruction }
+    FateEntry { state: state.to_owned(), how: how.map(str::to_owned), by_layer, by_instruction, by_dockerfile: None }
 }
 
 /// How many bytes of instructions one finding (or layer, or file) may show, so that all `count` together stay bounded: an instruction may be as

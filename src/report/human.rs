@@ -1,6 +1,7 @@
 //! The report for people: secrets, the worst first, each with the life of every place it stands in.
 
 use super::retrieve::shell_word;
+use super::words;
 use super::{FateEntry, FindingEntry, ImageEntry, Report, Style};
 use crate::text::{sanitise, shorten};
 use anstyle::{AnsiColor, Color, Style as Ansi};
@@ -225,39 +226,16 @@ impl Page<'_> {
 
     fn summary(&mut self) -> io::Result<()> {
         let report = self.report;
-        let count = |test: fn(&FindingEntry) -> bool| report.findings.iter().filter(|f| test(f)).count();
-        let secrets = groups(report).len();
-        let metadata = count(|f| f.fate.state == "config");
-        let present = count(|f| f.fate.state == "present");
-        let hidden = report.findings.len() - metadata - present;
         let coverage = &report.coverage;
-        if secrets == 0 {
-            writeln!(self.out, "no secrets found")?;
-        } else {
-            let places = plural(report.findings.len(), "place");
-            let text = format!(
-                "{} in {places}: {hidden} in hidden files, {present} in visible files, {metadata} in metadata",
-                plural(secrets, "secret")
-            );
-            writeln!(self.out, "{}", self.paint(AnsiColor::White, true, &text))?;
-        }
+        let counts = words::counts(report);
+        writeln!(self.out, "{}", if report.findings.is_empty() { counts } else { self.paint(AnsiColor::White, true, &counts) })?;
         for suppressed in &report.suppressed {
-            let count = plural(suppressed.count as usize, "finding");
-            let (color, why) = match suppressed.reason.as_str() {
-                "base" => (AnsiColor::BrightBlack, "that came with the base image (--base)"),
-                "public" => (AnsiColor::BrightBlack, "in files that are as a public package has them; --include-public shows them"),
-                _ => (AnsiColor::Yellow, "with `pentimento:allow` in the image itself; --no-allow shows what it allows"),
-            };
-            writeln!(self.out, "{}", self.paint(color, false, &format!("NOT shown: {count} {why}")))?;
+            let allowed = !matches!(suppressed.reason.as_str(), "base" | "public");
+            let color = if allowed { AnsiColor::Yellow } else { AnsiColor::BrightBlack };
+            writeln!(self.out, "{}", self.paint(color, false, &words::left_out(suppressed)))?;
         }
-        let read = format!(
-            "{}, {}, {}",
-            plural(coverage.layers as usize, "layer"),
-            plural(coverage.files as usize, "file"),
-            bytes(coverage.bytes_read)
-        );
-        let complete = if report.complete { "everything was read" } else { "NOT everything could be read: see the problems above" };
-        writeln!(self.out, "read {read}; {complete}")?;
+        let see = if report.complete { "" } else { ": see the problems above" };
+        writeln!(self.out, "{}{see}", words::coverage(report))?;
         for skipped in &coverage.skipped {
             writeln!(
                 self.out,
@@ -310,7 +288,8 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
         .layer
         .filter(|_| finding.instruction.is_some() || !finding.instructions.is_empty() || finding.location.diff_id.is_some())
     {
-        lines.push(("in", format!("layer {layer}: {}", short_digests(&came_from(finding)))));
+        let at = finding.dockerfile.as_ref().map(|entry| format!(", {}", words::line(entry))).unwrap_or_default();
+        lines.push(("in", format!("layer {layer}{at}: {}", short_digests(&came_from(finding)))));
     }
     if let [first, ..] = finding.rewritten_in[..] {
         let more = if finding.rewritten_in.len() > 1 { format!(" and {} more", finding.rewritten_in.len() - 1) } else { String::new() };
@@ -318,7 +297,8 @@ fn life_lines(finding: &FindingEntry) -> Vec<(&'static str, String)> {
     }
     if let Some(by) = finding.fate.by_layer {
         let instruction = finding.fate.by_instruction.as_deref().unwrap_or("unknown instruction");
-        lines.push(("out", format!("layer {by}: {}", short_digests(instruction))));
+        let at = finding.fate.by_dockerfile.as_ref().map(|entry| format!(", {}", words::line(entry))).unwrap_or_default();
+        lines.push(("out", format!("layer {by}{at}: {}", short_digests(instruction))));
     }
     if !finding.also_visible.is_empty() {
         lines.push(("also", format!("visible as {}", finding.also_visible.join(", "))));

@@ -1,14 +1,23 @@
 //! Reports: one [`Report`], built once, redacted once, and written in one of several formats.
 
 mod build;
+mod csv;
+pub mod dockerfile;
 pub mod fate;
 pub mod fix;
+mod gitlab;
 #[cfg(feature = "html")]
 pub mod html;
 pub mod human;
 pub mod json;
+mod jsonl;
+mod junit;
+mod markdown;
 mod redact;
 mod retrieve;
+mod sarif;
+mod uri;
+pub mod words;
 
 pub use build::{Scanned, View, build};
 pub use redact::Redactor;
@@ -139,6 +148,9 @@ pub struct FindingEntry {
     /// The candidates, where it is not certain.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub instructions: Vec<String>,
+    /// Where the instruction stands in the Dockerfile that was given; none where that is not sure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dockerfile: Option<DockerfileEntry>,
     /// What became of it.
     pub fate: FateEntry,
     /// Visible paths with the same content.
@@ -249,6 +261,20 @@ pub struct FateEntry {
     /// The instruction that hid it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by_instruction: Option<String>,
+    /// Where that stands in the Dockerfile that was given; none where that is not sure.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_dockerfile: Option<DockerfileEntry>,
+}
+
+/// An instruction of a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DockerfileEntry {
+    /// The Dockerfile, relative to the working directory where it is below it, else as it was given.
+    pub path: String,
+    /// Where the instruction begins, from 1.
+    pub line: u64,
+    /// Where it ends: several lines where they are continued, or have a here-document.
+    pub end_line: u64,
 }
 
 /// A problem or a note.
@@ -312,6 +338,18 @@ pub enum Format {
     Human,
     /// For programs.
     Json,
+    /// For programs that read line by line.
+    Jsonl,
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For GitLab: a report of secret detection.
+    Gitlab,
+    /// For continuous integration: test cases.
+    Junit,
+    /// For people, as a comment on a pull request or a step's summary.
+    Markdown,
+    /// For spreadsheets.
+    Csv,
     /// For people, as one page for a browser.
     #[cfg(feature = "html")]
     Html,
@@ -326,11 +364,26 @@ pub struct Style {
     pub width: usize,
 }
 
+/// When the scan ran, in seconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    /// Its begin.
+    pub from: u64,
+    /// Its end.
+    pub to: u64,
+}
+
 /// Writes `report`.
-pub fn write(format: Format, style: Style, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn write(format: Format, style: Style, span: Span, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     match format {
         Format::Human => human::write(report, style, out),
         Format::Json => json::write(report, out),
+        Format::Jsonl => jsonl::write(report, out),
+        Format::Sarif => sarif::write(report, out),
+        Format::Gitlab => gitlab::write(report, span, out),
+        Format::Junit => junit::write(report, out),
+        Format::Markdown => markdown::write(report, out),
+        Format::Csv => csv::write(report, out),
         #[cfg(feature = "html")]
         Format::Html => html::write(report, out),
     }

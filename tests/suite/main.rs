@@ -28,6 +28,7 @@ mod properties;
 mod raw;
 mod recover;
 mod registry;
+mod reports;
 mod rewind;
 mod rules;
 mod samples;

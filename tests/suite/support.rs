@@ -105,6 +105,12 @@ impl TestImage {
         self
     }
 
+    /// What it is called, in place of `test:1`.
+    pub fn tagged(mut self, tag: &str) -> TestImage {
+        self.tags = vec![tag.to_owned()];
+        self
+    }
+
     fn document(&self) -> Vec<u8> {
         let diff_ids: Vec<String> = self.layers.iter().map(|(_, tar)| Digest::sha256(tar).to_string()).collect();
         let history: Vec<Value> = self.layers.iter().map(|(by, _)| json!({ "created_by": by })).collect();
