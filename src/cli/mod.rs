@@ -1,6 +1,8 @@
 //! The command line: the only place that knows clap, stdout and the terminal. One file per command.
 
 mod base;
+mod baseline;
+mod config;
 mod describe;
 mod diff;
 mod explain;
@@ -10,6 +12,8 @@ mod inspect;
 mod items;
 mod layers;
 mod limits;
+mod options;
+mod policy;
 mod progress;
 mod read;
 mod recover;
@@ -54,6 +58,8 @@ enum Command {
     Diff(Box<diff::Args>),
     /// Tell what is odd about the image itself, and what it may mean
     Inspect(Box<inspect::Args>),
+    /// Write down what is found now, so that only what is new fails (`scan --baseline`)
+    Baseline(Box<baseline::Args>),
     /// List, show, check and explain rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -70,15 +76,18 @@ enum When {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(e) => {
-            let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
-        }
-    };
-    let result = match cli.command {
-        Command::Scan(args) => scan::run(&args),
+    match options::parse().and_then(|(cli, found)| run(cli.command, found)) {
+        Ok(code) => ExitCode::from(code),
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => ExitCode::from(tell(&e)),
+    }
+}
+
+/// Runs the command and returns the exit code.
+fn run(command: Command, found: config::Found) -> Result<u8> {
+    match command {
+        Command::Scan(args) => scan::run(&args, found),
+        Command::Baseline(args) => baseline::run(&args, found),
         Command::Recover(args) => recover::run(&args),
         Command::Rewind(args) => rewind::run(&args),
         Command::Layers(args) => layers::run(&args),
@@ -88,17 +97,19 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Schema => print(pentimento::report::json::SCHEMA.as_bytes()).map(|()| 0),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
-        Err(e) => {
-            // Line breaks are ours; what comes from an image is sanitised where it enters, too.
-            let lines: Vec<String> = format!("{e:#}").split('\n').map(pentimento::text::sanitise).collect();
-            eprintln!("pentimento: {}", lines.join("\n"));
-            ExitCode::from(2)
-        }
     }
+}
+
+/// Says what is wrong, and returns the exit code.
+fn tell(error: &anyhow::Error) -> u8 {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        let _ = usage.print();
+        return if usage.use_stderr() { 2 } else { 0 };
+    }
+    // Line breaks are ours; what comes from an image is sanitised where it enters, too.
+    let lines: Vec<String> = format!("{error:#}").split('\n').map(pentimento::text::sanitise).collect();
+    eprintln!("pentimento: {}", lines.join("\n"));
+    2
 }
 
 /// Whoever read our output has gone: not an error.

@@ -1,15 +1,18 @@
 //! `pentimento scan`.
 
+use super::config::Found;
+use super::policy::PolicyArgs;
 use super::read::ReadArgs;
 use super::{When, progress, stop};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use pentimento::policy::FailOn;
-use pentimento::report::{self, Format, Style, View};
+use pentimento::detect::Detector;
+use pentimento::report::{self, Format, Scanned, Style, View};
 use pentimento::rules::Confidence;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Options of `scan`.
 #[derive(clap::Args)]
@@ -32,12 +35,6 @@ pub struct Args {
     /// Show also what is in files that are as a public package has them (dpkg, apk, pip); it is counted in any case
     #[arg(long)]
     include_public: bool,
-    /// Which findings fail the scan: any, those visible in the final image, those that are not, or none
-    #[arg(long, value_enum, default_value = "any", value_name = "WHICH")]
-    fail_on: FailOnArg,
-    /// Fail also on notes: on any, or on those with these codes (`--fail-on-notes=runs-as-root,setuid-added`)
-    #[arg(long, value_name = "CODES", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
-    fail_on_notes: Option<Vec<String>>,
     /// Exit code when something was found (not 2 or 3, which have a meaning of their own)
     #[arg(long, default_value_t = 1, value_name = "N")]
     exit_code: u8,
@@ -53,6 +50,8 @@ pub struct Args {
     /// Do not compute and compare the digests of blobs that are larger than 64 KiB: for an archive that was made a moment ago
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -79,14 +78,6 @@ pub enum ConfidenceArg {
     High,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FailOnArg {
-    Any,
-    Present,
-    Hidden,
-    None,
-}
-
 impl From<ConfidenceArg> for Confidence {
     fn from(arg: ConfidenceArg) -> Confidence {
         match arg {
@@ -98,48 +89,28 @@ impl From<ConfidenceArg> for Confidence {
 }
 
 /// Scans the targets, writes the report, and returns the exit code.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     if matches!(args.exit_code, 2 | 3) {
         bail!("--exit-code: 2 and 3 have a meaning of their own");
-    }
-    if args.targets.iter().filter(|target| *target == "-").count() > 1 {
-        bail!("standard input can be read once: name `-` once");
     }
     if let Some(output) = &args.output {
         check_output(output, &args.targets)?;
     }
     let detector = args.read.detector()?;
-    let (mut scanned, mut failed) = (Vec::new(), Vec::new());
+    let policy = args.policy.policy(&mut found, &args.targets, detector.rules(), args.base.is_some())?;
+    found.tell(args.read.quiet);
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
-    for target in &args.targets {
-        if stop.load(Ordering::Relaxed) != 0 && !scanned.is_empty() {
-            failed.push((target.clone(), "the scan was stopped before it came to this target".to_owned()));
-            continue;
-        }
-        match args.read.scan(&detector, target, &stop, !args.no_verify) {
-            Ok(target) => scanned.push(target),
-            Err(e) if args.targets.len() == 1 => return Err(e),
-            Err(e) => failed.push((target.clone(), format!("{e:#}"))),
-        }
-    }
-    if scanned.is_empty() {
-        bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
-    }
+    let (scanned, failed) = read_targets(&args.targets, &args.read, &detector, &stop, !args.no_verify)?;
     let view = View {
         min_confidence: args.read.min_confidence.into(),
         show_secrets: args.show_secrets,
         show_allowed: args.no_allow,
         include_public: args.include_public,
         allow_missing_layers: args.allow_missing_layers,
-        fail_on: match args.fail_on {
-            FailOnArg::Any => FailOn::Any,
-            FailOnArg::Present => FailOn::Present,
-            FailOnArg::Hidden => FailOn::Hidden,
-            FailOnArg::None => FailOn::None,
-        },
+        show_ignored: args.policy.show_ignored,
+        policy: Some(&policy),
         census: (args.format == ReportArg::Html).then(|| args.read.limits.limits()),
-        fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
     let (report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
@@ -162,6 +133,35 @@ pub fn run(args: &Args) -> Result<u8> {
         }
     }
     Ok(verdict.exit_code(args.exit_code))
+}
+
+/// Reads the targets; those that could not be read, and why. It is an error if that is true of all.
+pub fn read_targets(
+    targets: &[String],
+    read: &ReadArgs,
+    detector: &Detector,
+    stop: &Arc<AtomicUsize>,
+    verify: bool,
+) -> Result<(Vec<Scanned>, Vec<(String, String)>)> {
+    if targets.iter().filter(|target| *target == "-").count() > 1 {
+        bail!("standard input can be read once: name `-` once");
+    }
+    let (mut scanned, mut failed) = (Vec::new(), Vec::new());
+    for target in targets {
+        if stop.load(Ordering::Relaxed) != 0 && !scanned.is_empty() {
+            failed.push((target.clone(), "the scan was stopped before it came to this target".to_owned()));
+            continue;
+        }
+        match read.scan(detector, target, stop, verify) {
+            Ok(target) => scanned.push(target),
+            Err(e) if targets.len() == 1 => return Err(e),
+            Err(e) => failed.push((target.clone(), format!("{e:#}"))),
+        }
+    }
+    if scanned.is_empty() {
+        bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
+    }
+    Ok((scanned, failed))
 }
 
 /// Refuses to write where a target is read from.
