@@ -37,9 +37,9 @@ pub struct Args {
     #[arg(long)]
     no_allow: bool,
     #[command(flatten)]
-    config: ConfigArgs,
-    #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// Scans the targets, writes the baseline, and returns the exit code. What is ignored is not in it: when the ignore is over, it fails.

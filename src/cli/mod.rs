@@ -8,6 +8,7 @@ mod diff;
 mod explain;
 mod hidden;
 mod history;
+mod init;
 mod inspect;
 mod items;
 mod layers;
@@ -60,6 +61,8 @@ enum Command {
     Inspect(Box<inspect::Args>),
     /// Write down what is found now, so that only what is new fails (`scan --baseline`)
     Baseline(Box<baseline::Args>),
+    /// Write a configuration to begin with (`pentimento.toml`)
+    Init(init::Args),
     /// List, show, check and explain rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -95,6 +98,7 @@ fn run(command: Command, found: config::Found) -> Result<u8> {
         Command::History(args) => history::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Schema => print(pentimento::report::json::SCHEMA.as_bytes()).map(|()| 0),
     }

@@ -15,13 +15,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Options that mean something else than `scan` means by them: their variables have the command in their names.
-const OWN: [(&str, &str); 6] = [
+const OWN: [(&str, &str); 7] = [
     ("diff", "fail-on"),
     ("rules list", "format"),
     ("rules show", "format"),
     ("recover", "output"),
     ("rewind", "output"),
     ("baseline", "output"),
+    ("init", "output"),
 ];
 
 /// The command line as it is to be run, and the configuration. An error may be one of clap, which is none where help was asked for.

@@ -51,9 +51,9 @@ pub struct Args {
     #[arg(long)]
     no_verify: bool,
     #[command(flatten)]
-    policy: PolicyArgs,
-    #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
 }
 
 /// How a report is written.

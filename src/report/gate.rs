@@ -162,7 +162,8 @@ impl<'a> Gate<'a> {
             match ignore.expires().filter(|_| expired) {
                 Some(day) if tally.decided > 0 => {
                     let message = format!(
-                        "line {}: `{}` held until {day} ({}) and still fits {}: what it let pass fails",
+                        "{}:{}: `{}` held until {day} ({}) and still fits {}: what it let pass fails",
+                        ignore.file(),
                         ignore.line(),
                         ignore.what(),
                         ignore.reason(),
@@ -178,10 +179,10 @@ impl<'a> Gate<'a> {
             let told: Vec<String> = lines.iter().take(MOST_PLACES).map(usize::to_string).collect();
             let more = if lines.len() > MOST_PLACES { format!(" and {} more", lines.len() - MOST_PLACES) } else { String::new() };
             let (code, what) = match expired {
-                true => (Code::IgnoreExpired, "are over, and nothing needs them any more"),
-                false => (Code::IgnoreUnused, "fit nothing that was found"),
+                true => (Code::IgnoreExpired, "that have expired and that nothing needs any more"),
+                false => (Code::IgnoreUnused, "that fit nothing that was found"),
             };
-            note(code, file, format!("the ignores of these lines {what}: {}{more}", told.join(", ")));
+            note(code, file, format!("{file}: ignores {what}, at line {}{more}", told.join(", ")));
         }
         notes
     }

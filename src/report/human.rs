@@ -145,7 +145,11 @@ impl Page<'_> {
             Some(index) if self.report.images.len() > 1 => format!("[{index}] "),
             _ => String::new(),
         };
-        let passes = finding.let_pass.as_ref().map(|why| format!("  [{why}]")).unwrap_or_default();
+        let passes = match &finding.let_pass {
+            Some(why) => format!("  [{why}]"),
+            None if finding.fails => String::new(),
+            None => "  [passes]".to_owned(),
+        };
         let id = self.dim(&format!("{}{passes}", finding.id));
         writeln!(self.out, "    {strip}{image}{}  {}  {id}", sanitise(&location(finding)), self.fate(finding))?;
         let mut told = life_lines(finding);
@@ -235,7 +239,7 @@ impl Page<'_> {
         let hidden = report.findings.len() - metadata - present;
         let coverage = &report.coverage;
         if secrets == 0 {
-            writeln!(self.out, "no secrets found")?;
+            writeln!(self.out, "no {}secrets found", if report.suppressed.is_empty() { "" } else { "other " })?;
         } else {
             let places = plural(report.findings.len(), "place");
             let text = format!(

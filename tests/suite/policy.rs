@@ -445,6 +445,17 @@ fn the_summary_says_what_failed_and_what_to_do() {
 }
 
 #[test]
+fn a_configuration_to_begin_with_changes_nothing() {
+    let place = Place::with(&deleted());
+    let before = place.scan(&["--no-config"]).json();
+    assert_eq!(place.run(&["init"]).code, 0);
+    let ran = place.scan(&[]);
+    assert_eq!((ran.code, &ran.json()["findings"], &ran.json()["gate"]["config"]), (1, &before["findings"], &json!("pentimento.toml")));
+    let again = place.run(&["init"]);
+    assert!(again.code == 2 && again.stderr.contains("pentimento.toml"), "it is never overwritten: {}", again.stderr);
+}
+
+#[test]
 fn gates_fit_the_schema() {
     let place = Place::with(&deleted().layer([put("b.env", "DB_PASSWORD=Zw8Kp9xQ2mZ7\n")]));
     let schema: Value = place.run(&["schema"]).json();

@@ -91,13 +91,13 @@ pub(super) fn next(report: &Report) -> Vec<String> {
     }
     let Some(worst) = worst else { return next };
     next.extend(recover(report, worst).map(|command| format!("{command}    # the worst, as it is")));
+    let word = |file: Option<&String>, default: &str| file.and_then(|file| shell_word(file)).unwrap_or_else(|| default.to_owned());
     if let Some(today) = report.gate.date.as_deref().and_then(Day::parse) {
-        let until = today.plus(PROPOSED);
-        next.push(format!("echo '{} until {until} # WHY' >> .pentimentoignore    # let it pass for a time", worst.id));
+        let file = word(report.gate.ignore_file.as_ref(), ".pentimentoignore");
+        next.push(format!("echo '{} until {} # WHY' >> {file}    # let it pass for a time", worst.id, today.plus(PROPOSED)));
     }
-    next.extend(
-        words.map(|words| format!("pentimento baseline {words} -o baseline.json    # then --baseline baseline.json: only new ones fail")),
-    );
+    let file = word(report.gate.baseline.as_ref().map(|baseline| &baseline.file), "baseline.json");
+    next.extend(words.map(|words| format!("pentimento baseline {words} -o {file}    # with --baseline {file} only what is new fails")));
     next
 }
 
