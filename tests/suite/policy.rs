@@ -354,7 +354,7 @@ fn flags_and_lists_come_from_the_environment() {
         assert_eq!((ran.code, ran.stdout.contains(&token("policy"))), (1, shown), "{value}: {}", ran.stderr);
     }
     assert_eq!(scan(&[("PENTIMENTO_SHOW_SECRETS", "maybe")]).code, 2);
-    let json = scan(&[("PENTIMENTO_FORMAT", "json"), ("PENTIMENTO_DISABLE", "jwt-token, github-personal-access-token")]);
+    let json = scan(&[("PENTIMENTO_FORMAT", "json"), ("PENTIMENTO_DISABLE", "generic-token, github-personal-access-token")]);
     assert_eq!((json.code, &json.json()["findings"]), (0, &json!([])), "{}", json.stderr);
     let rule = |id: &str| {
         format!("[[rule]]\nid = \"{id}\"\ntitle = \"T\"\nseverity = \"low\"\nliterals = [\"{id}_\"]\nregex = '{id}_[a-z]{{8}}'\n")
@@ -414,7 +414,7 @@ fn paths_of_the_file_count_from_the_file() {
     let ran = place.run_in(&below, &["scan", "../image.tar", "--format", "json"], &[]);
     assert_eq!((ran.code, &ran.json()["gate"]["baseline"]["file"]), (0, &json!("../known.json")), "{}", ran.stderr);
     // The command that writes it does not read it, and takes what else it knows.
-    place.write("pentimento.toml", "[scan]\nbaseline = \"known.json\"\ndisable = [\"github-personal-access-token\"]\n");
+    place.write("pentimento.toml", "[scan]\nbaseline = \"known.json\"\ndisable = [\"github-personal-access-token\", \"generic-token\"]\n");
     let ran = place.run(&["baseline", "image.tar"]);
     assert_eq!(serde_json::from_str::<Value>(&ran.stdout).expect("JSON")["findings"], json!([]), "{}", ran.stderr);
 }

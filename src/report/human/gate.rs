@@ -90,7 +90,8 @@ pub(super) fn next(report: &Report) -> Vec<String> {
         None => next.push("the same again with --show-secrets; `get` commands want a pipe's bytes saved as image.tar".to_owned()),
     }
     let Some(worst) = worst else { return next };
-    next.extend(recover(report, worst).map(|command| format!("{command}    # the worst, as it is")));
+    let recovered = listed.iter().filter(|finding| finding.fails).find_map(|finding| recover(report, finding));
+    next.extend(recovered.map(|command| format!("{command}    # the file with the worst, as it is")));
     let word = |file: Option<&String>, default: &str| file.and_then(|file| shell_word(file)).unwrap_or_else(|| default.to_owned());
     if let Some(today) = report.gate.date.as_deref().and_then(Day::parse) {
         let file = word(report.gate.ignore_file.as_ref(), ".pentimentoignore");
@@ -101,7 +102,7 @@ pub(super) fn next(report: &Report) -> Vec<String> {
     next
 }
 
-/// The command that gets it back.
+/// The command that gets back the file that it stands in.
 fn recover(report: &Report, finding: &FindingEntry) -> Option<String> {
     let target = &report.images.get(finding.image?)?.source;
     let target = shell_word(target).filter(|_| finding.location.kind == "file" && target != "-")?;
