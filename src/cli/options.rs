@@ -15,15 +15,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Options that mean something else than `scan` means by them: their variables have the command in their names.
-const OWN: [(&str, &str); 7] = [
-    ("diff", "fail-on"),
-    ("rules list", "format"),
-    ("rules show", "format"),
-    ("recover", "output"),
-    ("rewind", "output"),
-    ("baseline", "output"),
-    ("init", "output"),
-];
+const OWN: [(&str, &str); 6] =
+    [("diff", "fail-on"), ("rules", "format"), ("recover", "output"), ("rewind", "output"), ("baseline", "output"), ("init", "output")];
 
 /// The command line as it is to be run, and the configuration. An error may be one of clap, which is none where help was asked for.
 pub fn parse() -> Result<(Cli, Found)> {
@@ -59,24 +52,25 @@ fn command() -> Command {
     with_variables(Cli::command(), "")
 }
 
-fn with_variables(command: Command, path: &str) -> Command {
-    command.mut_args(|arg| with_variable(arg, path)).mut_subcommands(|sub| {
-        let path = format!("{path} {}", sub.get_name());
-        with_variables(sub, path.trim_start())
+/// The same for the command that is called `name`, or is below the one that is.
+fn with_variables(command: Command, name: &str) -> Command {
+    command.mut_args(|arg| with_variable(arg, name)).mut_subcommands(|sub| {
+        let name = if name.is_empty() { sub.get_name().to_owned() } else { name.to_owned() };
+        with_variables(sub, &name)
     })
 }
 
-fn with_variable(arg: Arg, path: &str) -> Arg {
-    let Some(name) = arg.get_long().map(|long| variable(path, long)) else { return arg };
+fn with_variable(arg: Arg, command: &str) -> Arg {
+    let Some(name) = arg.get_long().map(|long| variable(command, long)) else { return arg };
     let arg = if matches!(arg.get_action(), ArgAction::SetTrue) { arg.value_parser(BoolishValueParser::new()) } else { arg };
     // One that is set to nothing is as good as not there.
     if std::env::var_os(&name).is_some_and(|value| value.is_empty()) { arg } else { arg.env(name).hide_env_values(true) }
 }
 
 /// The name of the variable for an option of a command.
-fn variable(path: &str, long: &str) -> String {
-    let own = if OWN.contains(&(path, long)) { format!("{path}_") } else { String::new() };
-    format!("pentimento_{own}{long}").replace(['-', ' '], "_").to_ascii_uppercase()
+fn variable(command: &str, long: &str) -> String {
+    let own = if OWN.contains(&(command, long)) { format!("{command}_") } else { String::new() };
+    format!("pentimento_{own}{long}").replace('-', "_").to_ascii_uppercase()
 }
 
 /// The command that was called, its options, and how many names it has.
@@ -170,6 +164,7 @@ mod tests {
         }
         assert_eq!(variable("scan", "min-confidence"), "PENTIMENTO_MIN_CONFIDENCE");
         assert_eq!(variable("diff", "fail-on"), "PENTIMENTO_DIFF_FAIL_ON");
+        assert_eq!(variable("rules", "format"), "PENTIMENTO_RULES_FORMAT");
     }
 
     #[test]
