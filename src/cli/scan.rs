@@ -135,6 +135,9 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     Ok(verdict.exit_code(args.exit_code))
 }
 
+/// Targets that could not be read, and why.
+pub type Failed = Vec<(String, String)>;
+
 /// Reads the targets; those that could not be read, and why. It is an error if that is true of all.
 pub fn read_targets(
     targets: &[String],
@@ -142,7 +145,7 @@ pub fn read_targets(
     detector: &Detector,
     stop: &Arc<AtomicUsize>,
     verify: bool,
-) -> Result<(Vec<Scanned>, Vec<(String, String)>)> {
+) -> Result<(Vec<Scanned>, Failed)> {
     if targets.iter().filter(|target| *target == "-").count() > 1 {
         bail!("standard input can be read once: name `-` once");
     }
