@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// The configuration: every key, none of them set.
-const TEMPLATE: &str = include_str!("pentimento.toml");
+const TEMPLATE: &str = include_str!("template.toml");
 
 /// Options of `init`.
 #[derive(clap::Args)]
