@@ -40,6 +40,14 @@ pub enum Error {
         /// What is wrong, with the rule's id where it is known.
         message: String,
     },
+    /// A configuration, an ignore file or a baseline is wrong.
+    #[error("{file}: {message}")]
+    Policy {
+        /// The file, with `:line:column` as far as they are known.
+        file: String,
+        /// What is wrong.
+        message: String,
+    },
 }
 
 /// The kinds of [`Problem`]; the text form is what reports and the documentation use.
@@ -113,6 +121,10 @@ pub enum Code {
     NotVerified,
     /// The image has not all layers of what is said to be its base.
     BaseDiffers,
+    /// What let findings pass has expired.
+    IgnoreExpired,
+    /// What should let findings pass fits none.
+    IgnoreUnused,
     /// The image's processes run as root.
     RunsAsRoot,
     /// Nothing says what the image was built from.
@@ -177,6 +189,8 @@ impl Code {
             Code::AmbiguousHistory => "ambiguous-history",
             Code::NotVerified => "not-verified",
             Code::BaseDiffers => "base-differs",
+            Code::IgnoreExpired => "ignore-expired",
+            Code::IgnoreUnused => "ignore-unused",
             Code::RunsAsRoot => "runs-as-root",
             Code::BaseUnknown => "base-unknown",
             Code::BaseUnofficial => "base-unofficial",
@@ -236,6 +250,8 @@ impl Code {
                     | Code::BaseDiffers
                     | Code::NameResolved
                     | Code::OtherFileSystem
+                    | Code::IgnoreExpired
+                    | Code::IgnoreUnused
             )
     }
 }

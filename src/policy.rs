@@ -1,19 +1,125 @@
-//! The verdict: what findings and problems mean for whoever waits for an answer (decisions.md).
+//! The gate: what each finding means for whoever waits for an answer (decisions.md). Nothing here knows a clock or a file system: the
+//! day and the texts of the files are handed in.
+
+mod baseline;
+mod condition;
+mod day;
+mod file;
+mod ignore;
+
+pub use baseline::{Baseline, Known};
+pub use condition::{Condition, FailOn, Fates, Owner};
+pub use day::Day;
+pub use file::{Config, Setting};
+pub use ignore::Ignore;
 
 use crate::finding::Finding;
+use crate::rules::{Rule, RuleSet};
+use std::cell::OnceCell;
 
-/// Which findings fail the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FailOn {
-    /// All of them.
-    #[default]
-    Any,
-    /// Those that are visible in the final image.
-    Present,
-    /// Those that are not.
-    Hidden,
-    /// None.
-    None,
+/// What decides.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Which findings fail.
+    pub fail_on: FailOn,
+    /// Notes with these codes fail, too; any, where there are none.
+    pub notes: Option<Vec<String>>,
+    /// What is let pass, each for a reason and for a time.
+    pub ignores: Vec<Ignore>,
+    /// What was known before.
+    pub baseline: Option<Baseline>,
+    /// The day of the verdict. Without one nothing has expired.
+    pub today: Option<Day>,
+    /// The file that the conditions are from, for reports.
+    pub config: Option<String>,
+    /// The ignore file, for reports.
+    pub ignore_file: Option<String>,
+}
+
+/// A finding, with what the gate asks of it.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The finding.
+    pub finding: &'a Finding,
+    /// Its rule.
+    pub rule: &'a Rule,
+    /// It came with the base image. Where no base is known, nothing did.
+    pub base: bool,
+    /// The hash of its value, made when it is asked for.
+    hash: OnceCell<String>,
+}
+
+impl<'a> Subject<'a> {
+    /// See the fields.
+    pub fn new(finding: &'a Finding, rule: &'a Rule, base: bool) -> Subject<'a> {
+        Subject { finding, rule, base, hash: OnceCell::new() }
+    }
+
+    fn hash(&self) -> &str {
+        self.hash.get_or_init(|| self.finding.secret.hash())
+    }
+}
+
+/// What becomes of a finding. Indexes are those of `Policy::ignores`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It fails.
+    Fails,
+    /// It fails because what let it pass has expired.
+    Expired(usize),
+    /// It passes: this condition does not hold.
+    Passes(Condition),
+    /// It is ignored.
+    Ignored(usize),
+    /// The baseline has it.
+    Known,
+}
+
+impl Decision {
+    /// True for what fails.
+    pub fn fails(self) -> bool {
+        matches!(self, Decision::Fails | Decision::Expired(_))
+    }
+}
+
+impl Policy {
+    /// Whether `ignore` has expired.
+    pub fn has_expired(&self, ignore: &Ignore) -> bool {
+        ignore.expires().zip(self.today).is_some_and(|(last, today)| today > last)
+    }
+
+    /// What becomes of a finding; `matched` is told of each ignore that fits it. What still holds wins over what has expired, and that
+    /// over the conditions: whoever let something pass for a time wants to be asked again.
+    pub fn decide(&self, subject: &Subject, mut matched: impl FnMut(usize)) -> Decision {
+        let (mut holds, mut expired) = (None, None);
+        for (index, ignore) in self.ignores.iter().enumerate().filter(|(_, ignore)| ignore.matches(subject)) {
+            matched(index);
+            let first = if self.has_expired(ignore) { &mut expired } else { &mut holds };
+            first.get_or_insert(index);
+        }
+        if let Some(index) = holds {
+            return Decision::Ignored(index);
+        }
+        if self.baseline.as_ref().is_some_and(|baseline| baseline.has(&subject.finding.id)) {
+            return Decision::Known;
+        }
+        match (expired, self.fail_on.spares(subject)) {
+            (Some(index), _) if !self.fail_on.is_none() => Decision::Expired(index),
+            (_, Some(condition)) => Decision::Passes(condition),
+            (_, None) => Decision::Fails,
+        }
+    }
+
+    /// Providers that the conditions name and no rule has: a condition with a slip of the pen would let everything pass.
+    pub fn unknown_providers<'a>(&'a self, rules: &'a RuleSet) -> impl Iterator<Item = &'a str> {
+        let named = self.fail_on.providers.iter().chain(&self.fail_on.except_providers);
+        named.map(String::as_str).filter(|name| !rules.rules().iter().any(|rule| rule.provider == *name))
+    }
+}
+
+/// An id without the number behind it. The same secret again in the same place, after it was hidden, has one: it is the same.
+pub fn base_id(id: &str) -> &str {
+    id.split('-').next().unwrap_or(id)
 }
 
 /// The answer.
@@ -29,26 +135,10 @@ pub enum Verdict {
     Incomplete,
 }
 
-impl FailOn {
-    fn fails(self, finding: &Finding) -> bool {
-        match self {
-            FailOn::Any => true,
-            FailOn::Present => finding.is_present() || finding.is_doubtful(),
-            FailOn::Hidden => !finding.is_present() || finding.is_doubtful(),
-            FailOn::None => false,
-        }
-    }
-}
-
 impl Verdict {
-    /// The verdict on the findings that are reported, besides those that are `suppressed`; `complete` says whether every byte was read
-    /// that should have been.
-    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, suppressed: u64, complete: bool, fail_on: FailOn) -> Verdict {
-        let (mut any, mut failed) = (suppressed > 0, false);
-        for finding in findings {
-            any = true;
-            failed |= fail_on.fails(finding);
-        }
+    /// The verdict where `failed` says whether anything fails, `any` whether anything was found, listed or not, and `complete` whether
+    /// every byte was read that should have been.
+    pub fn of(failed: bool, any: bool, complete: bool) -> Verdict {
         match (failed, complete, any) {
             (true, _, _) => Verdict::Found,
             (false, false, _) => Verdict::Incomplete,
@@ -83,15 +173,16 @@ mod tests {
 
     #[test]
     fn an_incomplete_scan_is_never_clean() {
-        assert_eq!(Verdict::of([], 0, true, FailOn::Any), Verdict::Clean);
-        assert_eq!(Verdict::of([], 0, false, FailOn::Any), Verdict::Incomplete);
-        assert_eq!(Verdict::of([], 1, false, FailOn::None), Verdict::Incomplete);
+        assert_eq!(Verdict::of(false, false, true), Verdict::Clean);
+        assert_eq!(Verdict::of(false, false, false), Verdict::Incomplete);
+        assert_eq!(Verdict::of(false, true, false), Verdict::Incomplete);
+        assert_eq!(Verdict::of(true, true, false), Verdict::Found);
         assert_eq!(Verdict::Incomplete.exit_code(7), 3);
         assert_eq!(Verdict::Found.exit_code(7), 7);
     }
 
     #[test]
-    fn what_a_comment_allows_is_let_pass_and_not_clean() {
-        assert_eq!(Verdict::of([], 1, true, FailOn::Any), Verdict::Passed);
+    fn what_is_let_pass_is_not_clean() {
+        assert_eq!(Verdict::of(false, true, true), Verdict::Passed);
     }
 }

@@ -10,6 +10,8 @@ pub struct Secret {
     public: u8,
 }
 
+/// Key of the hash of values.
+const HASH_KEY: &str = "pentimento secret hash v1";
 /// Values shorter than this are not shown at all.
 const SHOWN_FROM: usize = 12;
 /// Redaction draws at most this many stars, so that a private key is one line.
@@ -39,6 +41,14 @@ impl Secret {
     /// True for the empty value, which no rule reports.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// A hash by which the value can be named: the same wherever it stands. Its key is public: it is for comparing and not for hiding, and
+    /// who guesses a value can check the guess. 32 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key(HASH_KEY);
+        hasher.update(&self.bytes);
+        crate::digest::hex(&hasher.finalize().as_bytes()[..16])
     }
 
     /// What may be shown: nothing of a value under 12 bytes, otherwise the public prefix and at most the last 4 bytes, never more
@@ -80,5 +90,12 @@ mod tests {
         assert_eq!(Secret::new(b"abcdefghijkl", 0).redacted(), "*********jkl");
         assert_eq!(Secret::new(&[b'x'; 4000], 0).redacted().len(), 28);
         assert_eq!(format!("{:?}", Secret::new(b"hunter2", 0)), "********");
+    }
+
+    #[test]
+    fn the_hash_is_of_the_value_alone() {
+        let hash = Secret::new(b"hunter2", 0).hash();
+        assert_eq!((hash.len(), &hash), (32, &Secret::new(b"hunter2", 3).hash()));
+        assert_ne!(hash, Secret::new(b"hunter3", 0).hash());
     }
 }

@@ -4,6 +4,7 @@ use super::print;
 use super::read::{ReadArgs, Reading};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use pentimento::policy::base_id;
 use pentimento::report::FindingEntry;
 use pentimento::report::human::{fate_words, location, plural};
 use pentimento::text::sanitise;
@@ -84,7 +85,7 @@ fn by_id(reading: &Reading) -> BTreeMap<&str, &FindingEntry> {
     let mut all: BTreeMap<&str, &FindingEntry> = BTreeMap::new();
     for finding in &reading.report.findings {
         // The same secret again in the same place, after it was hidden, has a number behind its id: it is one.
-        let id = finding.id.split('-').next().unwrap_or(&finding.id);
+        let id = base_id(&finding.id);
         let known = all.entry(id).or_insert(finding);
         if shows(finding) && !shows(known) {
             *known = finding;

@@ -2,18 +2,23 @@
 
 mod access;
 mod base;
+mod baseline;
+mod config;
 mod describe;
 mod diff;
 mod explain;
 mod hidden;
 mod history;
+mod init;
 mod inspect;
 mod items;
 mod layers;
 mod limits;
 mod manual;
-mod plugin;
+mod options;
 mod output;
+mod plugin;
+mod policy;
 mod progress;
 mod read;
 mod recover;
@@ -26,7 +31,7 @@ mod vault;
 mod watch;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -60,6 +65,10 @@ enum Command {
     Diff(Box<diff::Args>),
     /// Tell what is odd about the image itself, and what it may mean
     Inspect(Box<inspect::Args>),
+    /// Write down what is found now, so that only what is new fails (`scan --baseline`)
+    Baseline(Box<baseline::Args>),
+    /// Write a configuration to begin with (`pentimento.toml`)
+    Init(init::Args),
     /// List, show, check and explain rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -80,23 +89,23 @@ enum When {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments = match plugin::call(std::env::args_os()) {
-        plugin::Call::Arguments(arguments) => arguments,
+    let typed = match plugin::call(std::env::args_os()) {
+        plugin::Call::Arguments(typed) => typed,
         plugin::Call::Metadata(text) => return print(format!("{text}\n").as_bytes()).map_or(ExitCode::from(2), |()| ExitCode::SUCCESS),
-        plugin::Call::Unsupported(why) => {
-            eprintln!("pentimento: {}", pentimento::text::sanitise(&why));
-            return ExitCode::from(2);
-        }
+        plugin::Call::Unsupported(why) => return ExitCode::from(tell(&anyhow::anyhow!(why))),
     };
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(e) => {
-            let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
-        }
-    };
-    let result = match cli.command {
-        Command::Scan(args) => scan::run(&args),
+    match options::parse(&typed).and_then(|(cli, found)| run(cli.command, found)) {
+        Ok(code) => ExitCode::from(code),
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => ExitCode::from(tell(&e)),
+    }
+}
+
+/// Runs the command and returns the exit code.
+fn run(command: Command, found: config::Found) -> Result<u8> {
+    match command {
+        Command::Scan(args) => scan::run(&args, found),
+        Command::Baseline(args) => baseline::run(&args, found),
         Command::Recover(args) => recover::run(&args),
         Command::Rewind(args) => rewind::run(&args),
         Command::Layers(args) => layers::run(&args),
@@ -104,21 +113,24 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::Schema => print(pentimento::report::json::SCHEMA.as_bytes()).map(|()| 0),
-        Command::Completions(args) => manual::completions(&args, Cli::command()),
-        Command::Man(args) => manual::man(&args, Cli::command()),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
-        Err(e) => {
-            // Line breaks are ours; what comes from an image is sanitised where it enters, too.
-            let lines: Vec<String> = format!("{e:#}").split('\n').map(pentimento::text::sanitise).collect();
-            eprintln!("pentimento: {}", lines.join("\n"));
-            ExitCode::from(2)
-        }
+        Command::Completions(args) => manual::completions(&args, options::command()),
+        Command::Man(args) => manual::man(&args, options::command()),
     }
+}
+
+/// Says what is wrong, and returns the exit code.
+fn tell(error: &anyhow::Error) -> u8 {
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        let _ = usage.print();
+        return if usage.use_stderr() { 2 } else { 0 };
+    }
+    // Line breaks are ours; what comes from an image is sanitised where it enters, too.
+    let lines: Vec<String> = format!("{error:#}").split('\n').map(pentimento::text::sanitise).collect();
+    eprintln!("pentimento: {}", lines.join("\n"));
+    2
 }
 
 /// Whoever read our output has gone: not an error.

@@ -1,12 +1,13 @@
 //! `pentimento scan`.
 
+use super::config::Found;
 use super::output::{OutputArgs, Outputs};
+use super::policy::PolicyArgs;
 use super::read::ReadArgs;
 use super::{When, progress, stop, targets, watch};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::detect::Detector;
-use pentimento::policy::FailOn;
 use pentimento::report::{self, Span, Style, View};
 use pentimento::rules::Confidence;
 use pentimento::source::target::Target;
@@ -33,12 +34,6 @@ pub struct Args {
     /// Show also what is in files that are as a public package has them (dpkg, apk, pip); it is counted in any case
     #[arg(long)]
     include_public: bool,
-    /// Which findings fail the scan: any, those visible in the final image, those that are not, or none
-    #[arg(long, value_enum, default_value = "any", value_name = "WHICH")]
-    fail_on: FailOnArg,
-    /// Fail also on notes: on any, or on those with these codes (`--fail-on-notes=runs-as-root,setuid-added`)
-    #[arg(long, value_name = "CODES", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
-    fail_on_notes: Option<Vec<String>>,
     /// Exit code when something was found (not 2 or 3, which have a meaning of their own)
     #[arg(long, default_value_t = 1, value_name = "N")]
     exit_code: u8,
@@ -65,6 +60,8 @@ pub struct Args {
     new_only: bool,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
 }
 
 /// How any other answer is written.
@@ -81,14 +78,6 @@ pub enum ConfidenceArg {
     High,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FailOnArg {
-    Any,
-    Present,
-    Hidden,
-    None,
-}
-
 impl From<ConfidenceArg> for Confidence {
     fn from(arg: ConfidenceArg) -> Confidence {
         match arg {
@@ -100,17 +89,19 @@ impl From<ConfidenceArg> for Confidence {
 }
 
 /// Scans the targets, writes the report, and returns the exit code.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     if matches!(args.exit_code, 2 | 3) {
         bail!("--exit-code: 2 and 3 have a meaning of their own");
     }
     let piped = args.targets.iter().filter(|target| *target == "-").count();
-    if piped > 1 || piped == 1 && args.read.access.takes_stdin() {
-        bail!("standard input can be read once: name `-` once");
+    if piped == 1 && args.read.access.takes_stdin() {
+        bail!("standard input can be read once: a target is read from it, and a secret of yours");
     }
     let outputs = Outputs::of(&args.output, &args.targets)?;
     let from = now();
     let detector = args.read.detector()?;
+    let policy = args.policy.policy(&mut found, &args.targets, detector.rules(), args.base.is_some())?;
+    found.tell(args.read.quiet);
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
     let view = View {
@@ -119,14 +110,9 @@ pub fn run(args: &Args) -> Result<u8> {
         show_allowed: args.no_allow,
         include_public: args.include_public,
         allow_missing_layers: args.allow_missing_layers,
-        fail_on: match args.fail_on {
-            FailOnArg::Any => FailOn::Any,
-            FailOnArg::Present => FailOn::Present,
-            FailOnArg::Hidden => FailOn::Hidden,
-            FailOnArg::None => FailOn::None,
-        },
+        show_ignored: args.policy.show_ignored,
+        policy: Some(&policy),
         census: outputs.want_census().then(|| args.read.limits.limits()),
-        fail_on_notes: args.fail_on_notes.as_deref(),
         base: base.as_ref(),
     };
     if args.watch {

@@ -20,6 +20,9 @@ pub fn scan(
     verify: bool,
     stop: &Arc<AtomicUsize>,
 ) -> Result<Outcome> {
+    if targets.iter().filter(|target| *target == "-").count() > 1 {
+        bail!("standard input can be read once: name `-` once");
+    }
     if let [target] = targets {
         return Ok((vec![read.scan(detector, target, stop, verify)?], Vec::new()));
     }

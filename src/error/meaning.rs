@@ -126,6 +126,14 @@ const MEANINGS: &[(Code, &str)] = &[
         "The image has not all layers of what is said to be its base: it was built from another version of that, or from something else. Only the layers that are the same were taken for the base's.",
     ),
     (
+        Code::IgnoreExpired,
+        "An ignore (pentimento.toml, .pentimentoignore) was to hold until a day that is over. What it let pass fails now: look at it again, and give it a new day or take it out.",
+    ),
+    (
+        Code::IgnoreUnused,
+        "An ignore (pentimento.toml, .pentimentoignore) fits nothing that was found. What it was for is gone, or its path or id has a slip of the pen.",
+    ),
+    (
         Code::RunsAsRoot,
         "The config names no user, or root. Whoever breaks into a process of the container is root in it, and one flaw of the kernel or one mount away from the host.",
     ),

@@ -58,6 +58,15 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     years + (1..month).map(|month| days_in(year, month)).sum::<i64>() + day - 1
 }
 
+/// Year, month and day of a day that is counted from 1970-01-01.
+pub fn written(day: i64) -> (i64, i64, i64) {
+    // A year has 365.2425 days: the estimate is off by one at most.
+    let guess = 1970 + day * 10_000 / 3_652_425;
+    let year = [guess + 1, guess, guess - 1].into_iter().find(|year| days(*year, 1, 1) <= day).unwrap_or(guess - 2);
+    let month = (1..=12).rev().find(|month| days(year, *month, 1) <= day).unwrap_or(1);
+    (year, month, day - days(year, month, 1) + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 
 mod arguments;
 mod base;
-mod date;
+pub(crate) mod date;
 mod files;
 mod leftover;
 mod setuid;

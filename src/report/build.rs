@@ -1,11 +1,12 @@
 //! From findings to a report.
 
 use super::fate::{fate, instruction, room};
+use super::gate::{Gate, Standing};
 use super::redact::{Redactor, redact};
 use super::retrieve;
 use super::{
-    CoverageEntry, FindingEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry, SkippedEntry,
-    SuppressedEntry, Tool, TreeEntry,
+    CoverageEntry, FindingEntry, GateEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
+    SkippedEntry, Tool, TreeEntry,
 };
 use crate::archive::{Archive, Content};
 use crate::base::Base;
@@ -17,7 +18,7 @@ use crate::image::metadata::Kind;
 use crate::image::{self, Image, Images, history};
 use crate::layer_scan::FileHit;
 use crate::limits::{Limits, PATH_MAX};
-use crate::policy::{FailOn, Verdict};
+use crate::policy::{Policy, Verdict};
 use crate::rules::{Confidence, RuleSet};
 use crate::secret::Secret;
 use crate::text::{cut, exact};
@@ -27,11 +28,6 @@ use std::sync::atomic::AtomicUsize;
 
 /// Why something is in the ledger of what was skipped.
 const NESTED: &str = "an archive within a file, or a member of one: its bytes were searched as they are, it was not unpacked";
-
-/// Why findings are not listed.
-const ALLOWED: &str = "allow-comment";
-const PUBLIC: &str = "public";
-const BASE: &str = "base";
 
 /// One target, scanned.
 pub struct Scanned {
@@ -91,16 +87,16 @@ pub struct View<'a> {
     pub show_allowed: bool,
     /// Findings in files that are as a package has them are reported like others.
     pub include_public: bool,
-    /// Which findings fail.
-    pub fail_on: FailOn,
+    /// Findings that an ignore or the baseline lets pass are listed, too.
+    pub show_ignored: bool,
+    /// What decides; without one, every finding fails.
+    pub policy: Option<&'a Policy>,
     /// Layers that are absent by design do not make the scan incomplete.
     pub allow_missing_layers: bool,
     /// Every file's fate is asked for, within these limits: layers and images have what they come to.
     pub census: Option<Limits>,
-    /// What came with this image is left out.
+    /// What came with this image is told apart.
     pub base: Option<&'a Base>,
-    /// Notes with these codes fail, too; any, where there are none.
-    pub fail_on_notes: Option<&'a [String]>,
 }
 
 /// The report on `targets`, and the verdict. `failed` are targets that could not be read at all, and why.
@@ -118,17 +114,9 @@ pub fn build(
         let first = shared.iter().map(Vec::len).sum();
         shared.push(from_base(scanned, view.base, first, &mut report.notes));
     }
-    // Why a finding that is sure enough is not listed.
-    let left_out = |target: usize, finding: &Finding| match view.base.zip(finding.image) {
-        Some((base, image)) if base.brought(finding, shared[target][image]) => Some(BASE),
-        _ if !view.include_public && finding.public.is_some() => Some(PUBLIC),
-        _ if !view.show_allowed && finding.is_allowed() => Some(ALLOWED),
-        _ => None,
-    };
-    let told = |target: usize, reason: Option<&'static str>| {
-        let sure = targets[target].findings.iter().filter(move |finding| finding.confidence >= view.min_confidence);
-        sure.filter(move |finding| left_out(target, finding) == reason)
-    };
+    let anything = Policy::default();
+    let policy = view.policy.unwrap_or(&anything);
+    let gate = Gate::of(targets, rules, &view, policy, &shared);
     for (target, scanned) in targets.iter().enumerate() {
         for finding in &scanned.findings {
             let next = groups.len();
@@ -149,7 +137,7 @@ pub fn build(
         for (index, image) in scanned.images.images.iter().enumerate() {
             report.images.push(one.image(index, image, &mut report.problems));
         }
-        report.findings.extend(told(target, None).map(|finding| one.finding(finding)));
+        report.findings.extend(gate.listed(target, scanned).map(|(finding, standing)| one.finding(finding, standing)));
         one.problems(&mut report);
         one.coverage(&mut report.coverage);
     }
@@ -158,19 +146,25 @@ pub fn build(
         report.problems.push(ProblemEntry { code, message, source: target.clone(), image: None, layer: None, path: None });
     }
     report.complete = report.problems.is_empty();
-    let count = |reason| (0..targets.len()).map(|target| told(target, Some(reason)).count() as u64).sum();
-    let counts = [BASE, PUBLIC, ALLOWED].map(|reason| (reason, count(reason))).into_iter().filter(|(_, count): &(_, u64)| *count > 0);
-    report.suppressed.extend(counts.map(|(reason, count)| SuppressedEntry { reason: reason.to_owned(), count }));
-    let listed = (0..targets.len()).flat_map(|target| told(target, None));
-    // What everybody can download is no finding that was let pass.
-    let verdict = Verdict::of(listed, count(BASE) + count(ALLOWED), report.complete, view.fail_on);
-    let noted = view.fail_on_notes.is_some_and(|codes| report.notes.iter().any(|note| codes.is_empty() || codes.contains(&note.code)));
-    let verdict = if noted { Verdict::Found } else { verdict };
+    report.suppressed = gate.suppressed();
+    report.notes.extend(gate.notes(report.complete));
+    let failed: Vec<String> = report.findings.iter().filter(|finding| finding.fails).map(|finding| finding.id.clone()).collect();
+    let notes = failing_notes(&report, policy);
+    let any = gate.let_pass() || !report.findings.is_empty();
+    let verdict = Verdict::of(!(failed.is_empty() && notes.is_empty()), any, report.complete);
+    report.gate = gate.entry(failed, notes, view.base.is_some());
     report.verdict = verdict.as_str().to_owned();
     if !view.show_secrets {
         report = redact(report, targets.iter().flat_map(|target| target.secrets(view.min_confidence)))?;
     }
     Ok((report, verdict))
+}
+
+/// The codes of the notes that fail.
+fn failing_notes(report: &Report, policy: &Policy) -> Vec<String> {
+    let Some(codes) = &policy.notes else { return Vec::new() };
+    let noted = report.notes.iter().map(|note| note.code.clone()).filter(|code| codes.is_empty() || codes.contains(code));
+    noted.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// A report in which nothing is said yet.
@@ -183,6 +177,7 @@ fn empty(rules: &RuleSet) -> Report {
         images: Vec::new(),
         findings: Vec::new(),
         suppressed: Vec::new(),
+        gate: GateEntry::default(),
         notes: Vec::new(),
         problems: Vec::new(),
         coverage: CoverageEntry::default(),
@@ -272,7 +267,7 @@ impl One<'_> {
         }
     }
 
-    fn finding(&self, finding: &Finding) -> FindingEntry {
+    fn finding(&self, finding: &Finding, standing: Standing) -> FindingEntry {
         let rule = &self.rules.rules()[finding.rule];
         let image = finding.image.map(|index| &self.scanned.images.images[index]);
         let (instruction, certain, instructions) = match (&finding.location, image) {
@@ -286,6 +281,8 @@ impl One<'_> {
         FindingEntry {
             id: finding.id.clone(),
             image: finding.image.map(|index| index + self.first_image),
+            fails: standing.fails,
+            let_pass: standing.let_pass.map(str::to_owned),
             rule: rule.id.clone(),
             provider: rule.provider.clone(),
             title: rule.title.clone(),
@@ -295,6 +292,7 @@ impl One<'_> {
                 redacted: finding.secret.redacted(),
                 length: finding.secret.len(),
                 group: self.groups.get(&finding.secret).copied().unwrap_or_default(),
+                hash: finding.secret.hash(),
                 value,
             },
             location: self.location(finding, image),

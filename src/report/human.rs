@@ -1,5 +1,7 @@
 //! The report for people: secrets, the worst first, each with the life of every place it stands in.
 
+mod gate;
+
 use super::retrieve::shell_word;
 use super::words;
 use super::{FateEntry, FindingEntry, ImageEntry, Report, Style};
@@ -144,7 +146,12 @@ impl Page<'_> {
             Some(index) if self.report.images.len() > 1 => format!("[{index}] "),
             _ => String::new(),
         };
-        let id = self.dim(&finding.id);
+        let passes = match &finding.let_pass {
+            Some(why) => format!("  [{why}]"),
+            None if finding.fails => String::new(),
+            None => "  [passes]".to_owned(),
+        };
+        let id = self.dim(&format!("{}{passes}", finding.id));
         writeln!(self.out, "    {strip}{image}{}  {}  {id}", sanitise(&location(finding)), self.fate(finding))?;
         let mut told = life_lines(finding);
         // What tar cannot get, by its name or its place, we can.
@@ -243,11 +250,24 @@ impl Page<'_> {
                 self.dim(&format!("{} ({}): {}", plural(skipped.count as usize, "file"), bytes(skipped.bytes), skipped.reason))
             )?;
         }
-        writeln!(self.out, "verdict: {}", self.verdict())?;
-        match self.next() {
-            Some(next) => writeln!(self.out, "next: {}", sanitise(&next)),
-            None => Ok(()),
+        self.gate()
+    }
+
+    fn gate(&mut self) -> io::Result<()> {
+        for (tone, line) in gate::lines(self.report) {
+            let line = sanitise(&line);
+            let line = match tone {
+                gate::Tone::Bad => self.paint(AnsiColor::Red, true, &line),
+                gate::Tone::Doubtful => self.paint(AnsiColor::Yellow, false, &line),
+                gate::Tone::Quiet => self.dim(&line),
+            };
+            writeln!(self.out, "{line}")?;
         }
+        writeln!(self.out, "verdict: {}", self.verdict())?;
+        for (at, next) in gate::next(self.report).iter().enumerate() {
+            writeln!(self.out, "{} {}", if at == 0 { "next:" } else { "  or:" }, sanitise(next))?;
+        }
+        Ok(())
     }
 
     fn verdict(&self) -> String {
@@ -257,22 +277,6 @@ impl Page<'_> {
             _ => AnsiColor::Yellow,
         };
         self.paint(color, true, &self.report.verdict)
-    }
-
-    fn next(&self) -> Option<String> {
-        if self.report.findings.is_empty() {
-            return None;
-        }
-        if self.report.findings.iter().any(|f| f.secret.value.is_some()) {
-            return Some("revoke what is real; a later RUN rm does not remove it from the image".to_owned());
-        }
-        let mut targets: Vec<&str> = self.report.images.iter().map(|image| image.source.as_str()).collect();
-        targets.dedup();
-        let words: Option<Vec<String>> = targets.iter().map(|target| shell_word(target)).collect();
-        Some(match words {
-            Some(words) if !words.is_empty() && !targets.contains(&"-") => format!("pentimento scan {} --show-secrets", words.join(" ")),
-            _ => "the same again with --show-secrets; `get` commands want a pipe's bytes saved as image.tar".to_owned(),
-        })
     }
 }
 

@@ -5,6 +5,7 @@ mod csv;
 pub mod dockerfile;
 pub mod fate;
 pub mod fix;
+mod gate;
 mod gitlab;
 #[cfg(feature = "html")]
 pub mod html;
@@ -45,6 +46,9 @@ pub struct Report {
     pub findings: Vec<FindingEntry>,
     /// Findings that are not listed, by reason.
     pub suppressed: Vec<SuppressedEntry>,
+    /// What failed, and what was let pass.
+    #[serde(default)]
+    pub gate: GateEntry,
     /// What is worth knowing and left nothing unread.
     pub notes: Vec<ProblemEntry>,
     /// What makes the scan incomplete.
@@ -127,6 +131,12 @@ pub struct FindingEntry {
     pub id: String,
     /// Index into `images`.
     pub image: Option<usize>,
+    /// It fails the gate.
+    #[serde(default)]
+    pub fails: bool,
+    /// What lets it pass, where it is listed all the same (`--show-ignored`): `ignored` or `baseline`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub let_pass: Option<String>,
     /// The rule's id.
     pub rule: String,
     /// Who issues this kind of secret.
@@ -187,6 +197,10 @@ pub struct SecretEntry {
     pub length: usize,
     /// The same for the same value within this report.
     pub group: usize,
+    /// The same for the same value in any report, and what `secret` of an ignore names: made with a public key, for comparing and not
+    /// for hiding.
+    #[serde(default)]
+    pub hash: String,
     /// Only with `--show-secrets`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<String>,
@@ -298,10 +312,83 @@ pub struct ProblemEntry {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SuppressedEntry {
     /// `allow-comment`: a comment in the image says that they may stay. `public`: they are in files that are as a package has them. `base`:
-    /// they came with the image that `--base` names.
+    /// they came with the image that `--base` names. `ignored`: an ignore lets them pass. `baseline`: they were known before.
     pub reason: String,
     /// How many.
     pub count: u64,
+}
+
+/// What failed, what was let pass, and why.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct GateEntry {
+    /// The day, in UTC, which ignores are held against.
+    pub date: Option<String>,
+    /// The configuration that was used, as it was found or named.
+    pub config: Option<String>,
+    /// The ignore file that was used.
+    pub ignore_file: Option<String>,
+    /// What a finding has to be to fail, in words, all of it; with none, any fails.
+    pub conditions: Vec<String>,
+    /// What failed.
+    pub failed: FailedEntry,
+    /// Listed findings that passed, by the first condition that they do not meet.
+    pub passed: Vec<PassedEntry>,
+    /// Ignores that let something pass.
+    pub ignored: Vec<IgnoreEntry>,
+    /// Ignores that let nothing pass any more, and what they fit fails.
+    pub expired: Vec<IgnoreEntry>,
+    /// The baseline.
+    pub baseline: Option<BaselineEntry>,
+}
+
+/// See [`GateEntry::failed`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FailedEntry {
+    /// How many findings.
+    pub count: u64,
+    /// Their ids, in the order of the findings. The same id may stand in several images.
+    pub ids: Vec<String>,
+    /// Codes of notes (`--fail-on-notes`).
+    pub notes: Vec<String>,
+}
+
+/// See [`GateEntry::passed`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PassedEntry {
+    /// `fate`, `severity`, `confidence`, `provider` or `layers`.
+    pub condition: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// An ignore.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IgnoreEntry {
+    /// What it is for, as an ignore file has it.
+    pub what: String,
+    /// Why.
+    pub because: String,
+    /// The last day on which it holds; none where that is for ever.
+    pub until: Option<String>,
+    /// The file that it stands in.
+    pub file: String,
+    /// And the line.
+    pub line: usize,
+    /// How many findings it decided on.
+    pub count: u64,
+}
+
+/// See [`GateEntry::baseline`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BaselineEntry {
+    /// The file.
+    pub file: String,
+    /// How many findings it has.
+    pub findings: u64,
+    /// How many findings of this report it let pass.
+    pub known: u64,
+    /// How many of its findings are not there any more.
+    pub gone: u64,
 }
 
 /// What was read.

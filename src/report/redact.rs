@@ -31,6 +31,11 @@ const FIXED: &[&str] = &[
     "path_raw",
     "sha256",
     "engine_dependent",
+    "hash",
+    "ids",
+    "let_pass",
+    "condition",
+    "conditions",
 ];
 
 fn is_sha256(text: &str) -> bool {

@@ -44,6 +44,8 @@ pub fn left_out(suppressed: &SuppressedEntry) -> String {
     let why = match suppressed.reason.as_str() {
         "base" => "that came with the base image (--base)",
         "public" => "in files that are as a public package has them; --include-public shows them",
+        "ignored" => "let pass by an ignore; --show-ignored shows them",
+        "baseline" => "known to the baseline; --show-ignored shows them",
         _ => "with `pentimento:allow` in the image itself; --no-allow shows what it allows",
     };
     format!("NOT shown: {} {why}", plural(usize::try_from(suppressed.count).unwrap_or(usize::MAX), "finding"))

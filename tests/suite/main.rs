@@ -22,6 +22,7 @@ mod nested;
 mod opened;
 mod origin;
 mod pairs;
+mod policy;
 mod posture;
 mod prefilter;
 mod properties;

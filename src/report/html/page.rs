@@ -191,6 +191,8 @@ fn coverage(report: &Report) -> String {
                 "with <code>pentimento:allow</code> in the image itself; <code>--no-allow</code> shows what it allows".to_owned()
             }
             "base" => "that came with the image that <code>--base</code> names".to_owned(),
+            "ignored" => "let pass by an ignore; <code>--show-ignored</code> shows them".to_owned(),
+            "baseline" => "known to the baseline; <code>--show-ignored</code> shows them".to_owned(),
             other => esc_short(other, 200),
         };
         let count = plural(suppressed.count as usize, "finding");

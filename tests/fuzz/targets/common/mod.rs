@@ -3,7 +3,6 @@
 use pentimento::detect::Detector;
 use pentimento::image::{self, Selection};
 use pentimento::limits::Limits;
-use pentimento::policy::FailOn;
 use pentimento::report::{self, Report, Scanned, View};
 use pentimento::rules::{Confidence, RuleSet};
 use pentimento::scan::{self, Progress};
@@ -30,7 +29,6 @@ pub fn report(source: Source) -> Result<Report, Error> {
         show_secrets: false,
         show_allowed: false,
         include_public: true,
-        fail_on: FailOn::Any,
         allow_missing_layers: false,
         ..View::default()
     };

@@ -1,0 +1,109 @@
+//! `pentimento baseline`: what is there now, so that only what is new fails.
+
+use super::config::{ConfigArgs, Found};
+use super::policy::today;
+use super::read::ReadArgs;
+use super::scan::{check_output, to_file};
+use super::{print, stop, targets};
+use anyhow::Result;
+use pentimento::policy::{Baseline, Known, Policy};
+use pentimento::report::human::plural;
+use pentimento::report::{self, FindingEntry, Report, View};
+use pentimento::text::sanitise;
+use std::path::PathBuf;
+
+/// Options of `baseline`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Saved images, as for `scan`
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Write the baseline to FILE, which appears whole or not at all (default: standard output)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write it also where not everything could be read
+    #[arg(long)]
+    allow_incomplete: bool,
+    /// The image that this one was built from, saved: what came with it is left out
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<String>,
+    /// Layers that are absent by design (foreign layers, as of Windows bases) do not make the scan incomplete
+    #[arg(long)]
+    allow_missing_layers: bool,
+    /// Also what is in files that are as a public package has them (dpkg, apk, pip)
+    #[arg(long)]
+    include_public: bool,
+    /// Also what a comment on its line allows (`pentimento:allow`)
+    #[arg(long)]
+    no_allow: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Scans the targets, writes the baseline, and returns the exit code. What is ignored is not in it: when the ignore is over, it fails.
+pub fn run(args: &Args, mut found: Found) -> Result<u8> {
+    if let Some(output) = &args.output {
+        check_output(output, &args.targets)?;
+    }
+    let (ignores, _) = found.ignores(&args.config, &args.targets)?;
+    found.tell(args.read.quiet);
+    let policy = Policy { ignores, today: today(), ..Policy::default() };
+    let detector = args.read.detector()?;
+    let stop = stop::when(args.read.limits.timeout)?;
+    let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
+    let (scanned, failed) = targets::scan(&args.read, &detector, &args.targets, 1, true, &stop)?;
+    let view = View {
+        min_confidence: args.read.min_confidence.into(),
+        show_allowed: args.no_allow,
+        include_public: args.include_public,
+        allow_missing_layers: args.allow_missing_layers,
+        policy: Some(&policy),
+        base: base.as_ref(),
+        ..View::default()
+    };
+    let (report, _) = report::build(&scanned, &failed, detector.rules(), view)?;
+    if !report.complete {
+        tell_problems(&report);
+        if !args.allow_incomplete {
+            eprintln!("pentimento: no baseline was written: what was not read would be missing in it (--allow-incomplete)");
+            return Ok(3);
+        }
+    }
+    let text = Baseline::written(report.findings.iter().map(known), policy.today)?;
+    match &args.output {
+        Some(path) => to_file(path, |out| out.write_all(text.as_bytes()))?,
+        None => print(text.as_bytes())?,
+    }
+    if let Some(path) = args.output.as_ref().filter(|_| !args.read.quiet) {
+        let path = sanitise(&path.display().to_string());
+        eprintln!("pentimento: {path} has {}; `--baseline {path}` lets them pass", plural(report.findings.len(), "finding"));
+    }
+    Ok(0)
+}
+
+fn tell_problems(report: &Report) {
+    for problem in report.problems.iter().take(5) {
+        eprintln!("pentimento: {}", sanitise(&format!("{}: {}: {}", problem.source, problem.code, problem.message)));
+    }
+    eprintln!("pentimento: NOT everything could be read");
+}
+
+fn known(finding: &FindingEntry) -> Known {
+    Known { id: finding.id.clone(), rule: finding.rule.clone(), place: place(finding) }
+}
+
+/// Where a finding is, without what shifts from build to build: lines, layers and steps.
+fn place(finding: &FindingEntry) -> String {
+    let at = &finding.location;
+    match (&at.path, &at.name) {
+        (Some(path), _) => {
+            let inner: String = at.inner.iter().map(|part| format!("!{part}")).collect();
+            let xattr = at.xattr.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
+            format!("{path}{inner}{xattr}")
+        }
+        (None, Some(name)) => format!("{} {name}", at.kind),
+        (None, None) => at.kind.clone(),
+    }
+}
