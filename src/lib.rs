@@ -14,17 +14,24 @@
 //! [`source`], [`layer`], [`rules`], [`detect`], [`content`], [`layer_scan`], [`archive`], [`scan`], [`image`], [`timeline`],
 //! [`posture`], [`finding`], [`policy`], [`report`]; the leaves are [`error`], [`digest`], [`secret`], [`text`] and [`limits`].
 //!
-//! ```no_run
-//! use pentimento::{detect::Detector, finding, image, limits::Limits, rules::RuleSet, scan, source::Source};
+//! ```
+//! use pentimento::{detect::Detector, report::{How, Scanned, View, build}, rules::RuleSet, scan::Progress, source::Source};
 //!
-//! let (detector, limits, progress) = (Detector::new(RuleSet::builtin()?)?, Limits::default(), scan::Progress::default());
-//! let archive = scan::scan(Source::open("image.tar", &limits)?, &detector, &limits, scan::Work { threads: 4, ..scan::Work::default() }, &progress)?;
-//! let mut images = image::images(&archive, &image::Selection::default());
-//! for finding in finding::assemble(&archive, &mut images, &detector, &limits, &progress) {
+//! // Any reader will do: a file, a socket, a decoder.
+//! let tar = std::fs::File::open("testdata/demo/demo.tar")?;
+//! let detector = Detector::new(RuleSet::builtin()?)?;
+//! let scanned = Scanned::read("demo", Source::reader("demo", tar), &detector, &How::default(), &Progress::default())?;
+//! for finding in &scanned.findings {
 //!     println!("{} {:?} {:?}", finding.secret, finding.location, finding.state);
 //! }
-//! # Ok::<(), pentimento::Error>(())
+//! // The same, redacted and ready to be written, and the verdict.
+//! let (report, verdict) = build(&[scanned], &[], detector.rules(), View::default())?;
+//! assert_eq!((verdict.as_str(), report.complete), ("found", true));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Features: `cli` (the program, and the default), `docker`, `registry` (images that are elsewhere: [`source`]) and `html` (the report as a page).
+//! Without any of them (`cargo add pentimento --no-default-features`) the library reads archives and layouts, and opens no connection.
 
 pub mod archive;
 pub mod base;

@@ -10,15 +10,13 @@ use pentimento::census::Census;
 use pentimento::detect::Detector;
 use pentimento::finding::Location;
 use pentimento::image::platform::Platform;
-use pentimento::image::{Image, Selection};
-use pentimento::layer_scan::LayerScan;
-use pentimento::limits::Effort;
-use pentimento::report::{self, Redactor, Report, Scanned, View};
+use pentimento::image::Image;
+use pentimento::report::{self, How, Redactor, Report, Scanned, View};
 use pentimento::scan::{Known, Progress, Work};
 use pentimento::source::Source;
 use pentimento::source::target::Target;
 use pentimento::text::sanitise;
-use pentimento::{finding, image, posture, scan};
+use pentimento::image;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
@@ -73,19 +71,15 @@ impl ReadArgs {
         let progress = Progress { stop: stop.clone(), ..Progress::default() };
         let threads = self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
         let work = Work { threads, verify, least: self.min_confidence.into(), known: self.known.get().cloned() };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs());
+        let how = How { limits, work, platform: self.platform.clone(), posture: true, now };
         let bar = !self.quiet && io::stderr().is_terminal();
-        let archive = progress::show(bar, &progress, || scan::scan(source, detector, &limits, work, &progress))?;
-        let mut images = image::images(&archive, &Selection { platform: self.platform.clone(), limits });
+        let scanned = progress::show(bar, &progress, || Scanned::read(target, source, detector, &how, &progress))?;
+        let archive = &scanned.archive;
         let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
         let stopped = archive.omissions.interrupted;
-        let findings = finding::assemble(&archive, &mut images, detector, &limits, &progress);
-        let entries = (0..archive.blobs.len()).filter_map(|blob| archive.layer(blob)).map(LayerScan::len).sum();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs());
-        let posture = posture::notes(&archive, &images.images, now, &mut Effort::regardless(&limits, entries));
-        images.images.iter_mut().zip(posture).for_each(|(image, notes)| image.problems.extend(notes));
-        let scanned = Scanned { target: target.to_owned(), archive, images, findings };
         if scanned.images.images.is_empty() && !stopped && (!layers || self.platform.is_some()) {
-            let why = self.nothing_readable(&scanned.archive, &scanned.images);
+            let why = self.nothing_readable(archive, &scanned.images);
             bail!("{target}: {}", scanned.redactor(self.min_confidence.into())?.clean(&why));
         }
         Ok(scanned)

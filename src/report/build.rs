@@ -2,8 +2,9 @@
 
 use super::fate::{fate, instruction, room};
 use super::gate::{Gate, Standing};
-use super::redact::{Redactor, redact};
+use super::redact::redact;
 use super::retrieve;
+use super::scanned::Scanned;
 use super::{
     CoverageEntry, FindingEntry, GateEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
     SkippedEntry, Tool, TreeEntry,
@@ -11,12 +12,10 @@ use super::{
 use crate::archive::{Archive, Content};
 use crate::base::Base;
 use crate::census::{Census, Tree};
-use crate::detect::{Reason, is_noise};
 use crate::error::{Code, Problem};
 use crate::finding::{Finding, Location};
 use crate::image::metadata::Kind;
-use crate::image::{self, Image, Images, history};
-use crate::layer_scan::FileHit;
+use crate::image::{self, Image, history};
 use crate::limits::{Limits, PATH_MAX};
 use crate::policy::{Policy, Verdict};
 use crate::rules::{Confidence, RuleSet};
@@ -28,53 +27,6 @@ use std::sync::atomic::AtomicUsize;
 
 /// Why something is in the ledger of what was skipped.
 const NESTED: &str = "an archive within a file, or a member of one: its bytes were searched as they are, it was not unpacked";
-
-/// One target, scanned.
-pub struct Scanned {
-    /// As typed.
-    pub target: String,
-    /// Its blobs.
-    pub archive: Archive,
-    /// Its images.
-    pub images: Images,
-    /// All findings, of every confidence.
-    pub findings: Vec<Finding>,
-}
-
-/// True for what is short and has no digit.
-fn is_word(value: &[u8]) -> bool {
-    value.len() < 12 && !value.iter().any(u8::is_ascii_digit)
-}
-
-impl Scanned {
-    /// Every secret that was found, told or not, and how sure it is. What is published is none, and may be a word that stands everywhere; so are
-    /// words behind a name in large programs, of which nobody looked up whether they are published (`scan::Work::least`).
-    fn secrets(&self, least: Confidence) -> impl Iterator<Item = (&Secret, Confidence)> {
-        let layers = (0..self.archive.blobs.len()).filter_map(|blob| self.archive.layer(blob));
-        let scans = [&self.archive.members].into_iter().chain(layers);
-        let noise = move |confidence, reasons: &[Reason], secret: &Secret| is_noise(least, confidence, reasons) && is_word(secret.reveal());
-        let hits = scans.flat_map(move |scan| {
-            let unknown = move |hit: &FileHit| {
-                !scan.digests.contains_key(&hit.entry) && noise(hit.found.confidence, &hit.found.reasons, &hit.found.secret)
-            };
-            scan.hits.iter().filter(move |hit| self.archive.publisher(scan, hit).is_none() && !unknown(hit))
-        });
-        let told = move |f: &&Finding| f.public.is_none() && !noise(f.confidence, &f.reasons, &f.secret);
-        let found = self.findings.iter().filter(told);
-        let found = found.map(|finding| (&finding.secret, finding.confidence, finding.details.as_deref()));
-        let in_files = hits.map(|hit| (&hit.found.secret, hit.found.confidence, hit.found.details.as_deref()));
-        let all = found.chain(in_files).flat_map(|(secret, confidence, details)| {
-            let parts = details.into_iter().flat_map(|details| &details.parts);
-            [(secret, confidence)].into_iter().chain(parts.map(move |part| (&part.value, confidence)))
-        });
-        all.chain(self.images.unlisted.iter().map(|secret| (secret, Confidence::High)))
-    }
-
-    /// What takes them out of whatever is to be shown.
-    pub fn redactor(&self, least: Confidence) -> Result<Redactor, serde_json::Error> {
-        Redactor::of(self.secrets(least))
-    }
-}
 
 /// What of the findings is reported, and how.
 #[derive(Debug, Clone, Copy, Default)]

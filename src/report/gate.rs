@@ -1,6 +1,7 @@
 //! What the gate makes of the findings: which are listed, which fail, and what let the others pass.
 
-use super::build::{Scanned, View};
+use super::build::View;
+use super::scanned::Scanned;
 use super::{BaselineEntry, FailedEntry, GateEntry, IgnoreEntry, PassedEntry, ProblemEntry, SuppressedEntry};
 use crate::error::Code;
 use crate::finding::Finding;

@@ -17,12 +17,14 @@ mod markdown;
 mod redact;
 mod retrieve;
 mod sarif;
+mod scanned;
 mod uri;
 pub mod words;
 
-pub use build::{Scanned, View, build};
+pub use build::{View, build};
 pub use redact::Redactor;
 pub use retrieve::{shell_bytes, shell_file, shell_word};
+pub use scanned::{How, Scanned};
 
 use crate::census::Changes;
 use serde::{Deserialize, Serialize};

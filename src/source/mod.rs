@@ -162,6 +162,11 @@ impl Source {
         Source::Stream(Stream { target: target.to_owned(), reader, problems: Problems::default(), only: None, by_engine: false })
     }
 
+    /// A tar that comes from anywhere, packed or not, and is read once.
+    pub fn reader(name: &str, reader: impl Read + Send + 'static) -> Source {
+        Source::stream(name, Box::new(reader))
+    }
+
     /// A tar in memory, read as a pipe is.
     pub fn memory(bytes: Vec<u8>) -> Source {
         Source::stream("memory", Box::new(Cursor::new(bytes)))

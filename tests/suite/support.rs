@@ -2,9 +2,7 @@
 
 use pentimento::detect::Detector;
 use pentimento::digest::Digest;
-use pentimento::image::Selection;
-use pentimento::limits::Limits;
-use pentimento::report::Scanned;
+use pentimento::report::{How, Scanned};
 use pentimento::rules::RuleSet;
 use pentimento::scan::{Progress, Work};
 use pentimento::source::Source;
@@ -251,14 +249,8 @@ pub fn detector() -> &'static Detector {
 
 /// Scans an archive in memory, read as a pipe is.
 pub fn scan(archive: &[u8]) -> Scanned {
-    let detector = detector();
-    let source = Source::memory(archive.to_vec());
-    let archive =
-        pentimento::scan::scan(source, detector, &Limits::default(), Work { threads: 2, ..Work::default() }, &Progress::default())
-            .expect("a scan");
-    let mut images = pentimento::image::images(&archive, &Selection::default());
-    let findings = pentimento::finding::assemble(&archive, &mut images, detector, &Limits::default(), &Progress::default());
-    Scanned { target: "memory".to_owned(), archive, images, findings }
+    let how = How { work: Work { threads: 2, ..Work::default() }, posture: false, ..How::default() };
+    Scanned::read("memory", Source::memory(archive.to_vec()), detector(), &how, &Progress::default()).expect("a scan")
 }
 
 /// The program under test.

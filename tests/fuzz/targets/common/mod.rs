@@ -1,13 +1,12 @@
 //! What the targets share: small limits, so that a run is short, and a report as the program makes it.
 
 use pentimento::detect::Detector;
-use pentimento::image::{self, Selection};
 use pentimento::limits::Limits;
-use pentimento::report::{self, Report, Scanned, View};
+use pentimento::report::{self, How, Report, Scanned, View};
 use pentimento::rules::{Confidence, RuleSet};
-use pentimento::scan::{self, Progress};
+use pentimento::scan::Progress;
 use pentimento::source::Source;
-use pentimento::{Error, finding};
+use pentimento::Error;
 use std::sync::LazyLock;
 
 static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::new(RuleSet::builtin().expect("rules")).expect("a detector"));
@@ -19,11 +18,8 @@ pub fn limits() -> Limits {
 
 /// The report on a source.
 pub fn report(source: Source) -> Result<Report, Error> {
-    let limits = limits();
-    let archive = scan::scan(source, &DETECTOR, &limits, scan::Work::default(), &Progress::default())?;
-    let mut images = image::images(&archive, &Selection { platform: None, limits });
-    let findings = finding::assemble(&archive, &mut images, &DETECTOR, &limits, &Progress::default());
-    let scanned = Scanned { target: "fuzz".to_owned(), archive, images, findings };
+    let how = How { limits: limits(), posture: false, ..How::default() };
+    let scanned = Scanned::read("fuzz", source, &DETECTOR, &how, &Progress::default())?;
     let view = View {
         min_confidence: Confidence::Low,
         show_secrets: false,
