@@ -64,8 +64,8 @@ fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usiz
     })
 }
 
-/// Others (kaniko, buildah for ARG) have none for what only sets the configuration. Such instructions may be without a step; a step has a
-/// line only if all ways to find as many of them as possible agree on it.
+/// Others have none for what only sets the configuration (kaniko), or do nothing for ONBUILD (buildah, of which images in OCI's format know
+/// nothing). Such instructions may be without a step; a step has a line only if all ways to find as many of them as possible agree on it.
 fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize>>> {
     let count = expected.instructions.len();
     let first = steps.len().saturating_sub(count);
@@ -75,7 +75,8 @@ fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize
     let own = &steps[first..];
     let patterns: Vec<Pattern> = expected.instructions.iter().map(Pattern::of).collect();
     let fits: Vec<Vec<bool>> = patterns.iter().map(|pattern| own.iter().map(|step| pattern.fits(step)).collect()).collect();
-    let optional = |at: usize| !matches!(expected.instructions[at].keyword.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR");
+    let changes_files = |keyword: &str| matches!(keyword, "RUN" | "COPY" | "ADD" | "WORKDIR");
+    let optional = |at: usize| expected.instructions[at].triggered || !changes_files(&expected.instructions[at].keyword);
     // The most steps that agree from instruction i and step j on, and up to them; none where something cannot agree.
     let mut behind = vec![vec![None; own.len() + 1]; count + 1];
     let mut before = behind.clone();
@@ -406,6 +407,8 @@ mod tests {
         assert_eq!(lines(text, &["ARG A", "COPY . /app", "RUN make", "CMD [\"/bin/sh\" \"-c\" \"x\"]"]), Some(vec![2, 3, 6, 7]));
         assert_eq!(lines(text, &["COPY . /app", "COPY . /app", "RUN make"]), Some(vec![0, 3, 6]));
         assert_eq!(lines(text, &["COPY . /app", "RUN other", "RUN make"]), None);
+        let text = "FROM x AS one\nONBUILD RUN t\nFROM one\nRUN a\n";
+        assert_eq!(lines(text, &["/bin/sh -c #(nop) ONBUILD RUN t", "/bin/sh -c a"]), Some(vec![2, 4]));
     }
 
     #[test]

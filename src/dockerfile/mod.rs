@@ -53,6 +53,8 @@ pub struct Instruction {
     pub line: u64,
     /// Where it ends.
     pub end_line: u64,
+    /// ONBUILD of a stage left it for those that stand on that.
+    pub triggered: bool,
 }
 
 /// A stage.
@@ -169,7 +171,7 @@ fn triggered(instruction: &Instruction) -> Option<Instruction> {
         return None;
     }
     let (keyword, rest) = split(&instruction.rest);
-    Some(Instruction { keyword, rest: rest.to_owned(), ..instruction.clone() })
+    Some(Instruction { keyword, rest: rest.to_owned(), triggered: true, ..instruction.clone() })
 }
 
 /// Keyword, in capitals, and what stands behind it and its options.
@@ -187,11 +189,13 @@ fn split(text: &str) -> (String, &str) {
 
 fn instruction(logical: Logical) -> Result<Instruction, Wrong> {
     let (keyword, rest) = split(&logical.text);
+    let rest = rest.to_owned();
     if !KEYWORDS.contains(&keyword.as_str()) {
         let keyword: String = keyword.chars().take(40).collect();
         return Err(Wrong { line: logical.line, why: format!("no instruction is called {keyword}") });
     }
-    Ok(Instruction { rest: rest.to_owned(), keyword, heredocs: logical.heredocs, line: logical.line, end_line: logical.end_line })
+    let Logical { heredocs, line, end_line, .. } = logical;
+    Ok(Instruction { rest, keyword, heredocs, line, end_line, triggered: false })
 }
 
 /// The words of the JSON form, `["a", "b"]`, that a text ends with.

@@ -67,7 +67,7 @@ fn cells(report: &Report, finding: &FindingEntry) -> [String; HEADER.len()] {
         finding.rule.clone(),
         finding.provider.clone(),
         finding.title.clone(),
-        words::value(finding),
+        finding.secret.value.clone().unwrap_or_else(|| finding.secret.redacted.clone()),
         words::image_of(report, finding),
         number(at.layer),
         text(&at.diff_id),

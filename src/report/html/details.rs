@@ -4,6 +4,7 @@ use super::life::in_words;
 use super::parts::{chip, esc, esc_lines, esc_short, image_name, left_out, recover_html};
 use crate::report::fix::{Fix, fix};
 use crate::report::human::{came_from, groups, location, plural, short_digests};
+use crate::report::words;
 use crate::report::{FindingEntry, Report};
 use std::collections::{HashMap, HashSet};
 
@@ -138,6 +139,11 @@ fn place(report: &Report, at: usize, finding: &FindingEntry) -> String {
     }
     if let Some(text) = &finding.fate.by_instruction {
         row("Hidden by", format!("layer {}: {}", finding.fate.by_layer.unwrap_or_default(), code(&short_digests(text), 500)));
+    }
+    for (name, at) in [("Dockerfile", &finding.dockerfile), ("Hidden at", &finding.fate.by_dockerfile)] {
+        if let Some(at) = at {
+            row(name, code(&words::line(at), 200));
+        }
     }
     if let Some(pointer) = &finding.location.pointer {
         row("Pointer", code(pointer, 300));
