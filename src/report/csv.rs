@@ -6,7 +6,7 @@ use crate::text::sanitise;
 use std::io;
 
 /// The columns. Only what `type` calls a finding fills more than the first and the last few.
-const HEADER: [&str; 27] = [
+const HEADER: [&str; 28] = [
     "type",
     "id",
     "severity",
@@ -32,6 +32,7 @@ const HEADER: [&str; 27] = [
     "by_instruction",
     "dockerfile",
     "recoverable",
+    "fails",
     "verdict",
     "message",
 ];
@@ -85,6 +86,7 @@ fn cells(report: &Report, finding: &FindingEntry) -> [String; HEADER.len()] {
         text(&finding.fate.by_instruction),
         finding.dockerfile.as_ref().map(words::line).unwrap_or_default(),
         finding.recoverable.to_string(),
+        finding.fails.to_string(),
         report.verdict.clone(),
         String::new(),
     ]

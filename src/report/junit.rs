@@ -59,9 +59,8 @@ fn suite_name(report: &Report, index: usize, image: &ImageEntry) -> String {
     if again == 0 { format!("{name}{platform}") } else { format!("{name}{platform} ({})", again + 1) }
 }
 
-fn finding_case(report: &Report, finding: &FindingEntry) -> Case {
-    // Whatever is found when the verdict is another was let pass.
-    let end = if report.verdict == "found" { End::Fail } else { End::Skip };
+fn finding_case(finding: &FindingEntry) -> Case {
+    let end = if finding.fails { End::Fail } else { End::Skip };
     let fix = fix::fix(finding);
     let blocks = fix.blocks.iter().map(|block| format!("{}: {}\n{}\n", block.file, block.say, block.text));
     let text = format!("{}\nid {}\n\n{}\n{}\n{}", words::told(finding), finding.id, fix.why, fix.rotate, blocks.collect::<String>());
@@ -93,7 +92,7 @@ fn problem_case(report: &Report, (number, problem): (usize, &ProblemEntry)) -> C
 /// The cases of an image: what was found, what could not be read, or that it is clean.
 fn cases(report: &Report, index: usize, image: &ImageEntry) -> Vec<Case> {
     let mut cases: Vec<Case> =
-        report.findings.iter().filter(|finding| finding.image == Some(index)).map(|finding| finding_case(report, finding)).collect();
+        report.findings.iter().filter(|finding| finding.image == Some(index)).map(|finding| finding_case(finding)).collect();
     let problems = report.problems.iter().enumerate();
     cases.extend(problems.filter(|(_, problem)| problem.image == Some(index)).map(|problem| problem_case(report, problem)));
     // What is wrong with the whole archive may be wrong with this image.
@@ -114,10 +113,10 @@ fn cases(report: &Report, index: usize, image: &ImageEntry) -> Vec<Case> {
 /// What belongs to no image, and a verdict that no other case tells.
 fn rest(report: &Report) -> Vec<Case> {
     let mut cases: Vec<Case> =
-        report.findings.iter().filter(|finding| finding.image.is_none()).map(|finding| finding_case(report, finding)).collect();
+        report.findings.iter().filter(|finding| finding.image.is_none()).map(|finding| finding_case(finding)).collect();
     let problems = report.problems.iter().enumerate();
     cases.extend(problems.filter(|(_, problem)| problem.image.is_none()).map(|problem| problem_case(report, problem)));
-    if report.verdict == "found" && report.findings.is_empty() {
+    if report.verdict == "found" && !report.findings.iter().any(|finding| finding.fails) {
         let notes: Vec<String> = report.notes.iter().map(|note| words::remark(report, note)).collect();
         cases.push(Case {
             class: "pentimento".to_owned(),

@@ -167,6 +167,8 @@ pub struct ResultProperties<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_instruction: Option<String>,
     pub recoverable: bool,
+    /// The gate fails because of it.
+    pub fails: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -313,6 +313,7 @@ fn result(finding: &FindingEntry, rule_index: usize, place: LogicalReference, ag
             by_layer: finding.fate.by_layer,
             by_instruction: instruction(&finding.fate.by_instruction),
             recoverable: finding.recoverable,
+            fails: finding.fails,
             layer: at.layer,
             diff_id: at.diff_id.as_deref(),
             instruction: instruction(&finding.instruction),
