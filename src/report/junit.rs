@@ -91,8 +91,7 @@ fn problem_case(report: &Report, (number, problem): (usize, &ProblemEntry)) -> C
 
 /// The cases of an image: what was found, what could not be read, or that it is clean.
 fn cases(report: &Report, index: usize, image: &ImageEntry) -> Vec<Case> {
-    let mut cases: Vec<Case> =
-        report.findings.iter().filter(|finding| finding.image == Some(index)).map(|finding| finding_case(finding)).collect();
+    let mut cases: Vec<Case> = report.findings.iter().filter(|finding| finding.image == Some(index)).map(finding_case).collect();
     let problems = report.problems.iter().enumerate();
     cases.extend(problems.filter(|(_, problem)| problem.image == Some(index)).map(|problem| problem_case(report, problem)));
     // What is wrong with the whole archive may be wrong with this image.
@@ -112,8 +111,7 @@ fn cases(report: &Report, index: usize, image: &ImageEntry) -> Vec<Case> {
 
 /// What belongs to no image, and a verdict that no other case tells.
 fn rest(report: &Report) -> Vec<Case> {
-    let mut cases: Vec<Case> =
-        report.findings.iter().filter(|finding| finding.image.is_none()).map(|finding| finding_case(finding)).collect();
+    let mut cases: Vec<Case> = report.findings.iter().filter(|finding| finding.image.is_none()).map(finding_case).collect();
     let problems = report.problems.iter().enumerate();
     cases.extend(problems.filter(|(_, problem)| problem.image.is_none()).map(|problem| problem_case(report, problem)));
     if report.verdict == "found" && !report.findings.iter().any(|finding| finding.fails) {
