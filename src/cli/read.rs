@@ -45,7 +45,7 @@ pub struct ReadArgs {
     /// Threads that search (default: one per core)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// No progress bar
+    /// No progress bar, and nothing on standard error but errors and what is missing
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]
