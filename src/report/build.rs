@@ -9,7 +9,7 @@ use super::{
     CoverageEntry, FindingEntry, GateEntry, ImageEntry, LayerEntry, LocationEntry, PartEntry, ProblemEntry, Report, SecretEntry,
     SkippedEntry, Tool, TreeEntry,
 };
-use crate::archive::{Archive, Content};
+use crate::archive::Content;
 use crate::base::Base;
 use crate::census::{Census, Tree};
 use crate::error::{Code, Problem};

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(parse("podman://container/web"), Target::Container(Engine::Podman, "web".to_owned()));
         assert!(matches!(parse("registry://localhost:5000/app"), Target::Registry(_)));
         assert_eq!(parse("alpine:3.19"), Target::Name("alpine:3.19".to_owned()));
-        assert_eq!(parse("ghcr.io/team/app@sha256:".to_owned().as_str()).path(), Some(Path::new("ghcr.io/team/app@sha256:")));
+        assert_eq!(parse("ghcr.io/team/app@sha256:").path(), Some(Path::new("ghcr.io/team/app@sha256:")));
         for path in ["./app", "/app", "app.tar", "dir/app.tar.gz", "image.tar.zst", "app/", "No.Such"] {
             assert_eq!(parse(path), Target::Path(path.into()), "{path}");
         }
