@@ -15,8 +15,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Options that mean something else than `scan` means by them: their variables have the command in their names.
-const OWN: [(&str, &str); 6] =
-    [("diff", "fail-on"), ("rules", "format"), ("recover", "output"), ("rewind", "output"), ("baseline", "output"), ("init", "output")];
+const OWN: [(&str, &str); 7] = [
+    ("diff", "fail-on"),
+    ("rules", "format"),
+    ("recover", "output"),
+    ("rewind", "output"),
+    ("baseline", "output"),
+    ("init", "output"),
+    ("man", "output"),
+];
 
 /// The command line as it is to be run, and the configuration; `typed` are the arguments, the program's name first. An error may be one of clap, which is none where help was asked for.
 pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {

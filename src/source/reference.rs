@@ -22,6 +22,9 @@ pub struct Reference {
 impl Reference {
     /// `host[:port][/repository][:tag][@digest]`. A first part that is no host (`alpine`, `library/alpine`) is a repository of Docker Hub.
     pub fn parse(text: &str) -> Result<Reference, String> {
+        if text.is_empty() {
+            return Err("which image? (`registry://host/repository:tag`)".to_owned());
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(Digest::parse(digest).ok_or_else(|| format!("{digest} is no digest"))?)),
             None => (text, None),
@@ -68,7 +71,8 @@ impl Reference {
 fn is_host(text: &str) -> bool {
     let (name, port) = text.rsplit_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
     let v6 = text.starts_with('[') && text.contains(']');
-    let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let named = name.split('.').all(label);
     let numbered = port.is_none_or(|port| port.parse::<u16>().is_ok());
     v6 || named && numbered && (name.contains('.') || port.is_some() || name.eq_ignore_ascii_case("localhost"))
 }

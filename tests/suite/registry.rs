@@ -4,6 +4,7 @@ use crate::server::{Answer, Log, Request, Store, http};
 use crate::support::{Entry, Packing, TestImage, codes, fates, file, put, rm, run, run_with, temporary, token};
 use pentimento::digest::Digest;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -92,7 +93,7 @@ fn a_registry_that_knows_no_ranges_sends_it_all_again() {
     store.push("app", "v1", &image("whole"));
     let (layer, tries) = (layer_of(&image("whole")), AtomicUsize::new(0));
     let run = scanned(move |request| {
-        let plain = Request { headers: Default::default(), method: request.method.clone(), path: request.path.clone(), body: Vec::new() };
+        let plain = Request { headers: HashMap::default(), method: request.method.clone(), path: request.path.clone() };
         let mut answer = store.answer(&plain);
         if request.path.ends_with(&layer) && tries.fetch_add(1, Ordering::Relaxed) < 2 {
             answer.cut = Some(50_000);

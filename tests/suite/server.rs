@@ -17,7 +17,6 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub headers: HashMap<String, String>,
-    pub body: Vec<u8>,
 }
 
 /// An answer.
@@ -64,7 +63,7 @@ fn serve(stream: impl Read + Write, handler: &Handler) {
     }
     let mut body = vec![0; headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0)];
     let _ = reader.read_exact(&mut body);
-    let request = Request { method, path, headers, body };
+    let request = Request { method, path, headers };
     let answer = handler(&request);
     let stream = reader.get_mut();
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
