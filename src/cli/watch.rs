@@ -125,9 +125,10 @@ fn listen(daemon: Daemon) -> Receiver<()> {
     std::thread::spawn(move || {
         let mut wait = Duration::from_millis(250);
         loop {
-            if let Ok(events) = daemon.events() {
+            if let Ok(mut events) = daemon.events() {
                 wait = Duration::from_millis(250);
-                if heard.send(()).is_err() || events.filter(|event| event.adds_an_image()).any(|_| heard.send(()).is_err()) {
+                // What is removed is of interest, too: it may come back.
+                if heard.send(()).is_err() || events.any(|()| heard.send(()).is_err()) {
                     return;
                 }
             }

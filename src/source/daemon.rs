@@ -37,20 +37,6 @@ pub struct Listed {
     pub names: Vec<String>,
 }
 
-/// What happened in an engine.
-#[derive(Debug, Clone)]
-pub struct Event {
-    /// `load`, `pull`, `tag`, …
-    pub action: String,
-}
-
-impl Event {
-    /// Whether there may be an image that was not there before.
-    pub fn adds_an_image(&self) -> bool {
-        !matches!(self.action.as_str(), "delete" | "remove" | "untag" | "save" | "push" | "prune")
-    }
-}
-
 impl Daemon {
     /// The engine at `endpoint`. Nothing is asked yet.
     fn new(endpoint: &Endpoint, stop: Arc<AtomicUsize>) -> io::Result<Daemon> {
@@ -102,15 +88,10 @@ impl Daemon {
         Ok(listed.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(one).collect())
     }
 
-    /// What happens to images from now on, until the connection ends.
-    pub fn events(&self) -> io::Result<impl Iterator<Item = Event>> {
+    /// One for each thing that happens to an image from now on, until the connection ends.
+    pub fn events(&self) -> io::Result<impl Iterator<Item = ()>> {
         let reply = self.get(&format!("/events?filters={}", escaped(r#"{"type":["image"]}"#)))?;
-        let lines = BufReader::new(reply.body).lines().map_while(Result::ok);
-        Ok(lines.filter_map(|line| {
-            let event: Value = serde_json::from_str(&line).ok()?;
-            let action = event.get("Action").or(event.get("status"))?.as_str()?;
-            Some(Event { action: action.to_owned() })
-        }))
+        Ok(BufReader::new(reply.body).lines().map_while(Result::ok).map(drop))
     }
 
     fn json(&self, path: &str) -> io::Result<Value> {
