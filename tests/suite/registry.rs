@@ -17,7 +17,7 @@ fn secret(seed: &str) -> Entry {
 
 /// An image with a secret that is deleted, and enough else that its layer does not come in one piece.
 fn image(seed: &str) -> Vec<u8> {
-    let noise: Vec<u8> = (0u32..200_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let noise: Vec<u8> = (0u32..100_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     TestImage::new().layer([put("opt/noise", noise), secret(seed)]).layer([rm("app/.env")]).oci_archive(Packing::Gzip)
 }
 
