@@ -158,6 +158,11 @@ impl Client {
         }
     }
 
+    /// Whether a server answers at all; asked once.
+    pub fn answers(&self, url: &str) -> bool {
+        self.follow(&Ask::get(url, &[])).is_ok()
+    }
+
     /// Waits, unless everything is to end.
     pub fn wait(&self, time: Duration) -> io::Result<()> {
         const STEP: Duration = Duration::from_millis(50);

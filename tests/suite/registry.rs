@@ -268,7 +268,11 @@ fn all_platforms_or_one() {
         let archive = TestImage::new().layer([secret("arm")]).oci_archive(Packing::Gzip);
         store.push("app", "arm", &archive)
     };
-    let descriptor = |digest: &str, architecture: &str| json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": 1, "platform": { "os": "linux", "architecture": architecture } });
+    let size = |digest: &str| store.manifests[&("app".to_owned(), digest.to_owned())].1.len();
+    let descriptor = |digest: &str, architecture: &str| {
+        let platform = json!({ "os": "linux", "architecture": architecture });
+        json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": size(digest), "platform": platform })
+    };
     let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(&amd, "amd64"), descriptor(&arm, "arm64")] });
     store.manifest("app", "v1", OCI_INDEX, index.to_string().into_bytes());
     let log = Log::default();

@@ -52,7 +52,7 @@ impl Registry {
                 return "https";
             }
             let url = format!("https://{}/v2/", self.host);
-            if self.client.ask(&Ask::get(&url, &[])).is_ok() { "https" } else { "http" }
+            if self.client.answers(&url) { "https" } else { "http" }
         })
     }
 
