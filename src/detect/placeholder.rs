@@ -4,14 +4,15 @@ use super::value;
 use crate::rules::check::decode_lenient;
 use crate::text::percent_decode;
 
-/// A reference to a value that is kept elsewhere (`${X}`, `{{ x }}`, `%(x)s`, `$(cmd)`, `<your key>`, `process.env.X`), or nothing.
+/// A reference to a value that is kept elsewhere (`${X}`, `{{ x }}`, `%(x)s`, `$(cmd)`, `<your key>`, `process.env.X`), a regular expression that
+/// looks for one (`(?:…)`), or nothing.
 pub fn is_reference(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     let text = text.trim();
     // A shell closes a quote, puts a reference, and goes on.
     let text = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(text);
     let lower = text.to_ascii_lowercase();
-    let braces = ["${", "$(", "{{", "{%", "%(", "#{", "<%", "@{", "$["];
+    let braces = ["${", "$(", "{{", "{%", "%(", "#{", "<%", "@{", "$[", "(?:", "(?i", "(?P<"];
     let begins = [
         "process.env",
         "os.environ",
@@ -295,6 +296,7 @@ mod tests {
             "%(password)s",
             "<your password>",
             "process.env.KEY",
+            "key)(?:[a-z]|b)?[",
             "",
             "$(cat /x)",
             "%PASS%",
