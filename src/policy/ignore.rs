@@ -226,7 +226,7 @@ mod tests {
     fn a_wrong_line_is_told_with_its_number() {
         let id = "0123456789abcdef0123";
         for (line, why) in [
-            (format!("{id}"), "until when"),
+            (id.to_string(), "until when"),
             (format!("{id} # why"), "until when"),
             (format!("{id} until"), "no day"),
             (format!("{id} until 2027-02-30 # why"), "a day is written"),

@@ -37,6 +37,14 @@ pub struct Listed {
     pub names: Vec<String>,
 }
 
+/// What a container has.
+pub struct Container {
+    /// All of its file system, as a tar.
+    pub file_system: Box<dyn Read + Send>,
+    /// The paths in it that it made or changed since it was created.
+    pub changed: HashSet<Vec<u8>>,
+}
+
 impl Daemon {
     /// The engine at `endpoint`. Nothing is asked yet.
     fn new(endpoint: &Endpoint, stop: Arc<AtomicUsize>) -> io::Result<Daemon> {
@@ -66,15 +74,15 @@ impl Daemon {
         Ok(self.get(&format!("/images/get?names={}", escaped(name)))?.body)
     }
 
-    /// What a container has: its file system, and the paths in it that it made or changed since it was created.
-    pub fn container(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, HashSet<Vec<u8>>)> {
+    /// What a container has.
+    pub fn container(&self, name: &str) -> io::Result<Container> {
         let name = path_of(name);
         let changes = self.json(&format!("/containers/{name}/changes"))?;
         let path = |change: &Value| Some(change.get("Path")?.as_str()?.trim_start_matches('/').as_bytes().to_vec());
         let gone = |change: &&Value| change.get("Kind").and_then(Value::as_u64) == Some(2);
         let changes = changes.as_array().map(Vec::as_slice).unwrap_or_default();
         let paths = changes.iter().filter(|change| !gone(change)).filter_map(path).collect();
-        Ok((self.get(&format!("/containers/{name}/export"))?.body, paths))
+        Ok(Container { file_system: self.get(&format!("/containers/{name}/export"))?.body, changed: paths })
     }
 
     /// All images with a name, and those without.

@@ -84,7 +84,7 @@ fn contexts_and_other_engines_are_found() {
     let named = run_in(&[config.clone(), ("DOCKER_CONTEXT", "mine".to_owned())], &["scan", "docker://app:v1"]);
     assert_eq!(named.code, 1, "{}", named.stderr);
     file(place.path(), "config.json", json!({ "currentContext": "mine" }).to_string().as_bytes());
-    assert_eq!(run_in(&[config.clone()], &["scan", "docker://app:v1"]).code, 1);
+    assert_eq!(run_in(std::slice::from_ref(&config), &["scan", "docker://app:v1"]).code, 1);
     let unknown = run_in(&[config, ("DOCKER_CONTEXT", "other".to_owned())], &["scan", "docker://app:v1"]);
     assert!(unknown.code == 2 && unknown.stderr.contains("context other"), "{}", unknown.stderr);
     let podman = run_in(&[("CONTAINER_HOST", format!("unix://{}", at.display()))], &["scan", "podman://app:v1"]);
