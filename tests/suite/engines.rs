@@ -253,17 +253,28 @@ fn the_daemon_is_asked_and_a_container_and_a_watch_too() {
     assert_eq!(found, ["own.env"], "{report:#}");
     shell("docker rm pentimento-test-c");
 
-    // A watch sees what is loaded.
+    // A watch sees what is loaded. The image is one that the engine does not have under another name.
+    let tag = "pentimento-test:watched";
     let saved = dir.path().join("saved.tar").display().to_string();
-    shell(&format!("docker save {tag} -o {saved} && docker rmi {tag}"));
+    let unique = format!("--label unique={}", std::process::id());
+    shell(&format!(
+        "DOCKER_BUILDKIT=0 docker build -q --network=none {unique} -t {tag} {context} && docker save {tag} -o {saved} && docker rmi {tag}"
+    ));
     let mut child = Command::new(crate::support::program())
         .args(["scan", "--watch", "docker://", "--new-only"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the program runs");
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(std::time::Duration::from_secs(5));
     shell(&format!("docker load -q -i {saved}"));
-    let line = std::io::BufReader::new(child.stdout.take().expect("output")).lines().next().expect("a line").expect("text");
+    let (told, hears) = std::sync::mpsc::channel();
+    let output = std::io::BufReader::new(child.stdout.take().expect("output"));
+    std::thread::spawn(move || told.send(output.lines().next()));
+    let line = hears.recv_timeout(std::time::Duration::from_secs(90));
+    if line.is_err() {
+        let _ = child.kill();
+    }
+    let line = line.expect("a line in time").expect("a line").expect("text");
     expect(&serde_json::from_str(&line).expect("JSON"), "watch");
     shell(&format!("kill {}", child.id()));
     assert_eq!(child.wait().expect("an end").code(), Some(1));
