@@ -9,7 +9,7 @@ use pentimento::source::Source;
 use pentimento::source::access::Access;
 use pentimento::source::daemon::{Daemon, Endpoint};
 use pentimento::source::registry::Credential;
-use pentimento::source::target::Engine;
+use pentimento::source::target::{Engine, Target};
 use serde_json::Value;
 use std::env;
 use std::fs;
@@ -77,6 +77,10 @@ impl AccessArgs {
         limits: &pentimento::limits::Limits,
         stop: &Arc<AtomicUsize>,
     ) -> Result<Source> {
+        // What is on the disk needs none of it.
+        if Target::parse(target).is_ok_and(|target| target.is_here()) {
+            return Ok(Source::open(target, limits)?);
+        }
         let authorities =
             self.ca_cert.iter().map(|path| fs::read(path).with_context(|| format!("--ca-cert: cannot read {}", path.display())));
         let given = self.given()?;
@@ -107,12 +111,11 @@ impl AccessArgs {
             io::stdin().take(LONGEST).read_to_string(&mut text).context("standard input")?;
         }
         let line = text.trim_end_matches(['\r', '\n']).to_owned();
-        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let given = match (&self.username, set("PENTIMENTO_TOKEN")) {
+        let given = match (&self.username, variable("PENTIMENTO_TOKEN")) {
             _ if self.takes_stdin() && line.is_empty() => bail!("there is nothing on standard input"),
             _ if self.token_stdin => Some(Credential::Bearer(line)),
             (Some(name), _) if self.password_stdin => Some(Credential::Basic(name.clone(), line)),
-            (Some(name), _) => match set("PENTIMENTO_PASSWORD") {
+            (Some(name), _) => match variable("PENTIMENTO_PASSWORD") {
                 Some(password) => Some(Credential::Basic(name.clone(), password)),
                 None => bail!("--username needs a password: --password-stdin, or PENTIMENTO_PASSWORD"),
             },
@@ -168,7 +171,7 @@ fn docker_config() -> PathBuf {
 }
 
 /// Where docker listens: `DOCKER_HOST`, else the context in use, else the usual socket.
-pub fn docker() -> Result<Endpoint, String> {
+fn docker() -> Result<Endpoint, String> {
     if let Some(host) = variable("DOCKER_HOST") {
         let certificates = variable("DOCKER_CERT_PATH").map_or_else(docker_config, PathBuf::from);
         let tls = variable("DOCKER_TLS_VERIFY").is_some() || variable("DOCKER_TLS").is_some();
@@ -197,7 +200,7 @@ fn context(name: &str) -> Result<Endpoint, String> {
 }
 
 /// Where podman listens: `CONTAINER_HOST`, else the user's socket, else the machine's.
-pub fn podman() -> Result<Endpoint, String> {
+fn podman() -> Result<Endpoint, String> {
     if let Some(host) = variable("CONTAINER_HOST") {
         return endpoint(&host, None, false);
     }

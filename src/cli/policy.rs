@@ -75,8 +75,7 @@ fn code(text: &str) -> Result<String, String> {
 
 /// Today, in UTC.
 pub fn today() -> Option<Day> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.ok().map(|since| Day::of(since.as_secs()))
+    super::now().map(Day::of)
 }
 
 impl PolicyArgs {

@@ -71,8 +71,7 @@ impl ReadArgs {
         let progress = Progress { stop: stop.clone(), ..Progress::default() };
         let threads = self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
         let work = Work { threads, verify, least: self.min_confidence.into(), known: self.known.get().cloned() };
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs());
-        let how = How { limits, work, platform: self.platform.clone(), posture: true, now };
+        let how = How { limits, work, platform: self.platform.clone(), posture: true, now: super::now() };
         let bar = !self.quiet && io::stderr().is_terminal();
         let scanned = progress::show(bar, &progress, || Scanned::read(target, source, detector, &how, &progress))?;
         let archive = &scanned.archive;

@@ -4,7 +4,7 @@ use super::config::Found;
 use super::output::{OutputArgs, Outputs};
 use super::policy::PolicyArgs;
 use super::read::ReadArgs;
-use super::{When, progress, stop, targets, watch};
+use super::{When, now, progress, stop, targets, watch};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::detect::Detector;
@@ -98,7 +98,7 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
         bail!("standard input can be read once: a target is read from it, and a secret of yours");
     }
     let outputs = Outputs::of(&args.output, &args.targets)?;
-    let from = now();
+    let from = now().unwrap_or_default();
     let detector = args.read.detector()?;
     let policy = args.policy.policy(&mut found, &args.targets, detector.rules(), args.base.is_some())?;
     found.tell(args.read.quiet);
@@ -121,13 +121,8 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     let (scanned, failed) = targets::scan(&args.read, &detector, &args.targets, usize::from(args.jobs), !args.no_verify, &stop)?;
     let (mut report, verdict) = report::build(&scanned, &failed, detector.rules(), view)?;
     outputs.locate(&mut report, &scanned);
-    outputs.write(&report, Span { from, to: now() }, args.color, args.read.quiet)?;
+    outputs.write(&report, Span { from, to: now().unwrap_or_default() }, args.color, args.read.quiet)?;
     Ok(verdict.exit_code(args.exit_code))
-}
-
-/// Seconds since 1970-01-01.
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Stays beside the engine that is the only target.

@@ -41,7 +41,12 @@ pub struct Trust {
 impl Trust {
     /// Whether `host` may be asked without TLS: it was said so, or it is this machine.
     pub fn is_insecure(&self, host: &str) -> bool {
-        self.insecure.iter().any(|insecure| insecure.eq_ignore_ascii_case(host)) || is_loopback(host)
+        self.names(host) || is_loopback(host)
+    }
+
+    /// Whether it was said of `host`.
+    fn names(&self, host: &str) -> bool {
+        self.insecure.iter().any(|insecure| insecure.eq_ignore_ascii_case(host))
     }
 }
 
@@ -190,6 +195,11 @@ impl Client {
                 Some(location) => url = joined(&url, location)?,
                 None => return Ok(reply),
             }
+            // Not even to this machine: what listens here may trust whoever can reach it.
+            let (scheme, host) = authority(&url)?;
+            if home.0 == "https" && scheme == "http" && !self.trust.names(&host) {
+                return Err(io::Error::other(format!("{}: it redirects to {}, which is not encrypted", shown(ask.url), shown(&url))));
+            }
         }
         Err(io::Error::other(format!("{}: it redirects on and on", shown(ask.url))))
     }
@@ -209,7 +219,7 @@ impl Client {
         if ask.form.is_some() {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
-        let agent = if self.trust.insecure.iter().any(|name| name.eq_ignore_ascii_case(&host)) { &self.loose } else { &self.strict };
+        let agent = if self.trust.names(&host) { &self.loose } else { &self.strict };
         let body = match ask.form {
             Some(form) => SendBody::from_owned_reader(io::Cursor::new(form.to_owned())),
             None => SendBody::none(),

@@ -3,6 +3,7 @@
 
 use super::locked;
 use crate::archive::{Blob, Content};
+use crate::digest::Digest;
 use crate::error::Code;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -24,24 +25,22 @@ struct Layers {
     by_name: HashMap<Name, (Arc<Blob>, usize)>,
     order: VecDeque<Name>,
     size: usize,
-    used: u64,
 }
 
 impl Known {
     /// The layer of this name and size, as the member `entry` of another archive.
     pub fn get(&self, path: &[u8], size: u64, entry: u32) -> Option<Blob> {
-        let mut layers = locked(&self.0);
-        let blob = layers.by_name.get(&(path.to_vec(), size)).map(|(blob, _)| Blob { member: entry, ..(**blob).clone() });
-        layers.used += u64::from(blob.is_some());
-        blob
+        let blob = locked(&self.0).by_name.get(&(path.to_vec(), size)).map(|(blob, _)| blob.clone());
+        blob.map(|blob| Blob { member: entry, ..(*blob).clone() })
     }
 
     /// Remembers a blob, if it is a layer that was read to its end and is what its name says.
     pub fn insert(&self, path: &[u8], size: u64, blob: &Blob) {
         let Content::Layer(layer) = &blob.content else { return };
         let unread = |code: Code| matches!(code, Code::ReadFailed | Code::Truncated | Code::LimitReached | Code::Interrupted);
-        let named = crate::digest::Digest::in_blob_path(path).is_none_or(|digest| digest == blob.stored);
-        if blob.cut || !named || blob.problems.iter().chain(&layer.scan.problems).any(|problem| unread(problem.code)) {
+        // A name that is a digest has to be the right one. Only SHA-256 is computed: of another one nobody knows.
+        let right = !path.starts_with(b"blobs/") || Digest::in_blob_path(path).is_some_and(|digest| digest == blob.stored);
+        if blob.cut || !right || blob.problems.iter().chain(&layer.scan.problems).any(|problem| unread(problem.code)) {
             return;
         }
         let (name, cost) = ((path.to_vec(), size), layer.scan.len() * ENTRY + layer.scan.hits.len() * MATCH);
@@ -57,10 +56,5 @@ impl Known {
             let freed = layers.by_name.remove(&oldest).map_or(0, |(_, cost)| cost);
             layers.size -= freed;
         }
-    }
-
-    /// How often a layer did not have to be scanned again.
-    pub fn used(&self) -> u64 {
-        locked(&self.0).used
     }
 }

@@ -139,7 +139,8 @@ pub struct Work {
     pub verify: bool,
     /// Hints in programs that are less sure than this are not looked up in lists of packages, where that would need reading again.
     pub least: Confidence,
-    /// Layers that other scans have read, with the same rules and limits. They are not read again where names stand for contents.
+    /// Layers that other scans have read, with the same rules and limits. They are not read again where names stand for contents, and
+    /// digests are verified.
     pub known: Option<Arc<Known>>,
 }
 
@@ -168,7 +169,7 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
             documents: Arc::default(),
             stop: progress.stop.clone(),
             again: source.is_near(),
-            work: Work { threads, known: work.known.filter(|_| source.has_telling_names()), ..work },
+            work: Work { threads, known: work.known.filter(|_| work.verify && source.has_telling_names()), ..work },
             clean: contents.clone(),
             taker: None,
         };

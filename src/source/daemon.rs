@@ -77,23 +77,25 @@ impl Daemon {
     /// What a container has.
     pub fn container(&self, name: &str) -> io::Result<Container> {
         let name = path_of(name);
-        let changes = self.json(&format!("/containers/{name}/changes"))?;
+        let changes = self.list(&format!("/containers/{name}/changes"))?;
         let path = |change: &Value| Some(change.get("Path")?.as_str()?.trim_start_matches('/').as_bytes().to_vec());
         let gone = |change: &&Value| change.get("Kind").and_then(Value::as_u64) == Some(2);
-        let changes = changes.as_array().map(Vec::as_slice).unwrap_or_default();
-        let paths = changes.iter().filter(|change| !gone(change)).filter_map(path).collect();
+        let paths = changes
+            .iter()
+            .filter(|change| !gone(change))
+            .map(|change| path(change).ok_or_else(not_understood))
+            .collect::<io::Result<_>>()?;
         Ok(Container { file_system: self.get(&format!("/containers/{name}/export"))?.body, changed: paths })
     }
 
     /// All images with a name, and those without.
     pub fn images(&self) -> io::Result<Vec<Listed>> {
-        let listed = self.json("/images/json")?;
         let one = |image: &Value| {
             let names = image.get("RepoTags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let names = names.iter().filter_map(|name| name.as_str()).filter(|name| *name != "<none>:<none>").map(str::to_owned);
             Some(Listed { id: image.get("Id")?.as_str()?.to_owned(), names: names.collect() })
         };
-        Ok(listed.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(one).collect())
+        self.list("/images/json")?.iter().map(|image| one(image).ok_or_else(not_understood)).collect()
     }
 
     /// One for each thing that happens to an image from now on, until the connection ends.
@@ -102,9 +104,18 @@ impl Daemon {
         Ok(BufReader::new(reply.body).lines().map_while(Result::ok).map(drop))
     }
 
+    /// A list; an engine says `null` for an empty one.
+    fn list(&self, path: &str) -> io::Result<Vec<Value>> {
+        match self.json(path)? {
+            Value::Array(items) => Ok(items),
+            Value::Null => Ok(Vec::new()),
+            _ => Err(not_understood()),
+        }
+    }
+
     fn json(&self, path: &str) -> io::Result<Value> {
         let bytes = self.get(path)?.bytes(LARGEST)?;
-        serde_json::from_slice(&bytes).map_err(|_| io::Error::other("the engine's answer is not JSON"))
+        serde_json::from_slice(&bytes).map_err(|_| not_understood())
     }
 
     fn get(&self, path: &str) -> io::Result<Reply> {
@@ -118,6 +129,10 @@ impl Daemon {
         let message = answer.as_ref().and_then(|answer| answer.get("message").or(answer.get("cause"))?.as_str());
         Err(io::Error::new(kind, message.map_or_else(|| format!("the engine answers with the status {status}"), str::to_owned)))
     }
+}
+
+fn not_understood() -> io::Error {
+    io::Error::other("the engine's answer is not understood")
 }
 
 /// A name as a part of a path: a `/` in it stays one.

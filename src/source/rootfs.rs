@@ -1,11 +1,14 @@
 //! A file system as it lies in a directory: for the last step of a build, and for a container from within. It stays on the file system
 //! that it begins on, so that mounts (`/proc`, `/sys`, `/dev`, secrets of a build, volumes) are not read; no link is followed.
+//!
+//! What is mounted is in `/proc/self/mountinfo` (proc(5)). The number of the device does not tell: files of an overlay may have others than
+//! its directories, and a bind mount may have the same.
 
 use super::{Members, Opener, dir};
 use crate::error::{Code, Error, Problem, Problems};
 use crate::layer::tar::{Header, Kind};
 use crate::limits::Limits;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +27,7 @@ pub fn files(target: &str, root: &Path, limits: &Limits) -> Result<Members, Erro
     let mut walk = Walk {
         is_top: root.parent().is_none(),
         device: device(&metadata),
+        mounted: fs::read("/proc/self/mountinfo").ok().map(|text| mounted(&text, &root)),
         mounts: Vec::new(),
         links: HashMap::new(),
         list: Vec::new(),
@@ -60,6 +64,8 @@ struct Walk {
     /// It begins at `/`.
     is_top: bool,
     device: u64,
+    /// Where something else is mounted, where that can be known.
+    mounted: Option<HashSet<Vec<u8>>>,
     /// What lies on other file systems.
     mounts: Vec<Vec<u8>>,
     /// Files with several names: by number, the first name.
@@ -72,7 +78,11 @@ impl Walk {
     /// Lists one item. A directory that is to be read is returned.
     fn item(&mut self, root: &Path, path: PathBuf, metadata: &Metadata) -> Option<PathBuf> {
         let name = dir::bytes(&path);
-        if device(metadata) != self.device || self.is_top && KERNEL.iter().any(|kernel| path == Path::new(kernel)) {
+        let elsewhere = match &self.mounted {
+            Some(mounted) => mounted.contains(&name),
+            None => metadata.is_dir() && device(metadata) != self.device,
+        };
+        if elsewhere || self.is_top && KERNEL.iter().any(|kernel| path == Path::new(kernel)) {
             self.mounts.push(name);
             return None;
         }
@@ -114,6 +124,28 @@ impl Walk {
     }
 }
 
+/// The mount points below `root`, relative to it. In a field of the table, white space and backslashes are octal.
+fn mounted(table: &[u8], root: &Path) -> HashSet<Vec<u8>> {
+    let root = root.as_os_str().as_encoded_bytes();
+    let root = root.strip_suffix(b"/").unwrap_or(root);
+    let below = |line: &[u8]| {
+        let point = unescaped(line.split(|b| *b == b' ').nth(4)?);
+        Some(point.strip_prefix(root)?.strip_prefix(b"/")?.to_vec()).filter(|path| !path.is_empty())
+    };
+    table.split(|b| *b == b'\n').filter_map(below).collect()
+}
+
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), field);
+    while let Some((first, more)) = rest.split_first() {
+        let octal =
+            more.get(..3).filter(|_| *first == b'\\').and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(octal.unwrap_or(*first));
+        rest = if octal.is_some() { &more[3..] } else { more };
+    }
+    bytes
+}
+
 #[cfg(unix)]
 fn device(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::dev(metadata)
@@ -150,4 +182,25 @@ fn number(_: &Metadata) -> Option<u64> {
 #[cfg(not(unix))]
 fn about(_: &Metadata) -> Header {
     Header::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_those_below_the_root() {
+        let table =
+            b"22 1 0:21 / / rw - overlay overlay rw\n23 22 0:5 / /proc rw - proc proc rw\n24 22 8:1 /x /a\\040b rw - ext4 /dev/sda rw\n\
+            25 22 8:1 / /srv/root/vol rw - ext4 d rw\n26 22 8:1 / /srv/rootless rw - ext4 d rw\n";
+        let told = |root: &str| {
+            let mut all: Vec<String> =
+                mounted(table, Path::new(root)).iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(told("/"), ["a b", "proc", "srv/root/vol", "srv/rootless"]);
+        assert_eq!(told("/srv/root"), ["vol"]);
+        assert!(told("/proc").is_empty());
+    }
 }

@@ -74,6 +74,11 @@ impl Target {
         Ok(if is_name { Target::Name(text.to_owned()) } else { Target::Path(text.into()) })
     }
 
+    /// Whether it can be read without asking anybody.
+    pub fn is_here(&self) -> bool {
+        matches!(self, Target::Stdin | Target::Path(_) | Target::FileSystem(_))
+    }
+
     /// The path of what is on this machine's disk.
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -291,6 +291,20 @@ fn all_platforms_or_one() {
 }
 
 #[test]
+fn what_an_index_lists_and_a_registry_does_not_have_is_missing() {
+    let mut store = Store::default();
+    let amd = store.push("app", "amd", &image("there"));
+    let size = store.manifests[&("app".to_owned(), amd.clone())].1.len();
+    let there = json!({ "mediaType": OCI_MANIFEST, "digest": amd, "size": size });
+    let gone = json!({ "mediaType": OCI_MANIFEST, "digest": Digest::sha256(b"gone").to_string(), "size": 4, "platform": { "os": "linux", "architecture": "arm64" } });
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [there, gone] });
+    store.manifest("app", "v1", OCI_INDEX, index.to_string().into_bytes());
+    let report = scanned(move |request| store.answer(request)).json();
+    assert_eq!(report["complete"], false, "{report:#}");
+    assert!(codes(&report).contains(&"blob-missing"), "{report:#}");
+}
+
+#[test]
 fn a_repository_and_a_registry_with_what_their_tags_share() {
     let mut store = Store::default();
     let base = image("shared");

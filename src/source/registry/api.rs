@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.oci.artifact.manifest.v1+json, application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
-/// Pages of a list that are asked for, and the largest page in bytes.
+/// What all pages of a list may have together, in bytes, and how many there may be.
+const LARGEST_LIST: u64 = 64 << 20;
 const MOST_PAGES: usize = 10_000;
-const LARGEST_PAGE: u64 = 16 << 20;
 
 /// A registry.
 pub struct Registry {
@@ -125,46 +125,45 @@ impl Registry {
 
     /// The tags of a repository; none if there is no such.
     pub fn tags(&self, repository: &str) -> io::Result<Option<Vec<String>>> {
-        self.list(&format!("{repository}/tags/list?n=1000"), "tags", &pull(repository))
+        Ok(self.list(&format!("{repository}/tags/list?n=1000"), "tags", &[], &pull(repository))?.map(names))
     }
 
     /// The repositories of the registry, where it tells.
     pub fn repositories(&self) -> io::Result<Option<Vec<String>>> {
-        self.list("_catalog?n=1000", "repositories", "registry:catalog:*")
+        Ok(self.list("_catalog?n=1000", "repositories", &[], "registry:catalog:*")?.map(names))
     }
 
     /// Descriptors of what says that it is about `digest`; none where the registry has no such list.
     pub fn referrers(&self, repository: &str, digest: &Digest) -> io::Result<Option<Vec<Value>>> {
-        let reply = self.ask(&Method::GET, &format!("{repository}/referrers/{digest}"), &[("accept", MANIFESTS)], &pull(repository))?;
-        if reply.status != 200 {
-            return Ok(None);
-        }
-        let index: Option<Value> = serde_json::from_slice(&reply.bytes(LARGEST_PAGE)?).ok();
-        Ok(index.and_then(|index| Some(index.get("manifests")?.as_array()?.clone())))
+        self.list(&format!("{repository}/referrers/{digest}"), "manifests", &[("accept", MANIFESTS)], &pull(repository))
     }
 
-    /// A list of names that comes in pages.
-    fn list(&self, path: &str, key: &str, scope: &str) -> io::Result<Option<Vec<String>>> {
-        let (mut names, mut next) = (Vec::new(), path.to_owned());
+    /// A list that comes in pages; none where the registry knows no such list.
+    fn list(&self, path: &str, key: &str, headers: &[(&str, &str)], scope: &str) -> io::Result<Option<Vec<Value>>> {
+        let (mut items, mut next, mut left) = (Vec::new(), path.to_owned(), LARGEST_LIST);
         for _ in 0..MOST_PAGES {
-            let reply = self.ask(&Method::GET, &next, &[], scope)?;
+            let reply = self.ask(&Method::GET, &next, headers, scope)?;
             match reply.status {
                 200 => {}
-                404 => return Ok(None),
+                400 | 404 | 405 | 501 => return Ok(None),
                 status => return Err(unexpected(status)),
             }
             let link = reply.header("link").and_then(next_page).map(str::to_owned);
-            let page: Value =
-                serde_json::from_slice(&reply.bytes(LARGEST_PAGE)?).map_err(|_| io::Error::other("the registry's list is not JSON"))?;
-            let part = page.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            names.extend(part.iter().filter_map(|name| name.as_str().map(str::to_owned)));
+            let bytes = reply.bytes(left)?;
+            left -= bytes.len() as u64;
+            let page: Value = serde_json::from_slice(&bytes).map_err(|_| io::Error::other("the registry's list is not JSON"))?;
+            items.extend(page.get(key).and_then(Value::as_array).into_iter().flatten().cloned());
             match link {
                 Some(link) => next = joined(&format!("{}://{}/v2/{path}", self.scheme(), self.host), &link)?,
-                None => return Ok(Some(names)),
+                None => return Ok(Some(items)),
             }
         }
         Err(io::Error::other("the registry's list does not end"))
     }
+}
+
+fn names(items: Vec<Value>) -> Vec<String> {
+    items.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 /// What we want to do.

@@ -50,6 +50,7 @@ pub fn open(wanted: &Wanted, client: Client, credential: Option<Credential>, lim
         problems: Problems::default(),
         seen: HashSet::new(),
         without_list: false,
+        held: 0,
     };
     let wrong = |source| Error::Open { target: wanted.target.to_owned(), source };
     for repository in listing.repositories().map_err(wrong)? {
@@ -77,6 +78,8 @@ struct Listing<'a> {
     seen: HashSet<Digest>,
     /// The registry keeps no list of referrers.
     without_list: bool,
+    /// Bytes of manifests, which are kept.
+    held: u64,
 }
 
 impl Listing<'_> {
@@ -148,6 +151,10 @@ impl Listing<'_> {
                 format!("more than {} manifests (--max-manifests), or indexes nested deeper than {MAX_DEPTH}", self.limits.manifests),
             );
         }
+        self.held += manifest.bytes.len() as u64;
+        if self.held > 2 * self.limits.json {
+            return self.problem(Code::LimitReached, "the manifests take more than is kept (twice --max-json)".to_owned());
+        }
         let document: Option<Value> = serde_json::from_slice(&manifest.bytes).ok();
         let bytes: Arc<[u8]> = manifest.bytes.into();
         self.members.insert(manifest.digest.blob_path(), (bytes.len() as u64, Place::Here(bytes)));
@@ -174,8 +181,9 @@ impl Listing<'_> {
         }
         match self.registry.manifest(repository, &digest.to_string(), self.limits.json) {
             Ok(Some(manifest)) => self.document(repository, manifest, depth + 1),
-            // The reader of the index says that it is not there.
-            Ok(None) => {}
+            // In a file it may have been left out on purpose; a registry was asked for it.
+            Ok(None) => self
+                .problem(Code::BlobMissing, format!("the manifest {digest} of {repository} is listed, and the registry does not have it")),
             Err(e) => self.problem(Code::ReadFailed, format!("the manifest {digest} of {repository} cannot be had: {e}")),
         }
     }
