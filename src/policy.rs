@@ -11,7 +11,7 @@ pub use baseline::{Baseline, Known};
 pub use condition::{Condition, FailOn, Fates, Owner};
 pub use day::Day;
 pub use file::{Config, Setting};
-pub use ignore::Ignore;
+pub use ignore::{Ignore, glob};
 
 use crate::finding::Finding;
 use crate::rules::{Rule, RuleSet};

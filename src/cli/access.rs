@@ -46,6 +46,12 @@ pub struct AccessArgs {
     /// Trust the authorities in this PEM file, in place of Mozilla's
     #[arg(long, value_name = "FILE")]
     ca_cert: Vec<PathBuf>,
+    /// Where docker listens (unix://, tcp://, ssh://), in place of DOCKER_HOST and contexts
+    #[arg(long, value_name = "ADDRESS")]
+    docker_host: Option<String>,
+    /// The docker context that says where docker listens, in place of DOCKER_CONTEXT and the one in use
+    #[arg(long, value_name = "NAME", conflicts_with = "docker_host")]
+    docker_context: Option<String>,
     /// Ask nothing beyond this machine, whatever the target says
     #[arg(long)]
     offline: bool,
@@ -65,7 +71,7 @@ impl AccessArgs {
 
     /// An engine, ready to be asked.
     pub fn daemon(&self, engine: Engine, stop: &Arc<AtomicUsize>) -> io::Result<Daemon> {
-        let endpoint = if engine == Engine::Docker { docker() } else { podman() };
+        let endpoint = if engine == Engine::Docker { self.docker() } else { podman() };
         Daemon::reach(&endpoint, self.offline, stop)
     }
 
@@ -89,7 +95,7 @@ impl AccessArgs {
             _ => true,
         };
         let access = Access {
-            docker: docker(),
+            docker: self.docker(),
             podman: podman(),
             trust: Trust { insecure: self.insecure.clone(), authorities: authorities.collect::<Result<_>>()?, client: None },
             credentials: &|host: &str| self.credential(host, given.clone()),
@@ -99,6 +105,23 @@ impl AccessArgs {
             stop: stop.clone(),
         };
         Ok(access.open(target, limits)?)
+    }
+
+    /// Where docker listens: what was asked for, else `DOCKER_HOST`, else the context in use, else the usual socket.
+    fn docker(&self) -> Result<Endpoint, String> {
+        let given = self.docker_host.clone().or_else(|| variable("DOCKER_HOST").filter(|_| self.docker_context.is_none()));
+        if let Some(host) = given {
+            let certificates = variable("DOCKER_CERT_PATH").map_or_else(docker_config, PathBuf::from);
+            let tls = variable("DOCKER_TLS_VERIFY").is_some() || variable("DOCKER_TLS").is_some();
+            return endpoint(Engine::Docker, &host, tls.then_some(certificates.as_path()), variable("DOCKER_TLS_VERIFY").is_none());
+        }
+        let config: Option<Value> = fs::read(docker_config().join("config.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let current = config.as_ref().and_then(|config| config.get("currentContext")?.as_str()).map(str::to_owned);
+        let name = self.docker_context.clone().or_else(|| variable("DOCKER_CONTEXT")).or(current);
+        match name.filter(|name| name != "default") {
+            Some(name) => context(&name),
+            None => Ok(Endpoint::Socket("/var/run/docker.sock".into())),
+        }
     }
 
     /// What was given on standard input or in the environment.
@@ -170,21 +193,6 @@ fn docker_config() -> PathBuf {
     variable("DOCKER_CONFIG").map_or_else(|| PathBuf::from(variable("HOME").unwrap_or_default()).join(".docker"), PathBuf::from)
 }
 
-/// Where docker listens: `DOCKER_HOST`, else the context in use, else the usual socket.
-fn docker() -> Result<Endpoint, String> {
-    if let Some(host) = variable("DOCKER_HOST") {
-        let certificates = variable("DOCKER_CERT_PATH").map_or_else(docker_config, PathBuf::from);
-        let tls = variable("DOCKER_TLS_VERIFY").is_some() || variable("DOCKER_TLS").is_some();
-        return endpoint(&host, tls.then_some(certificates.as_path()), variable("DOCKER_TLS_VERIFY").is_none());
-    }
-    let config: Option<Value> = fs::read(docker_config().join("config.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let current = config.as_ref().and_then(|config| config.get("currentContext")?.as_str()).map(str::to_owned);
-    match variable("DOCKER_CONTEXT").or(current).filter(|name| name != "default") {
-        Some(name) => context(&name),
-        None => Ok(Endpoint::Socket("/var/run/docker.sock".into())),
-    }
-}
-
 /// What `docker context` keeps: a folder whose name is the SHA-256 of the context's.
 fn context(name: &str) -> Result<Endpoint, String> {
     let id = Digest::sha256(name.as_bytes()).encoded();
@@ -196,21 +204,49 @@ fn context(name: &str) -> Result<Endpoint, String> {
     let host = docker.get("Host").and_then(Value::as_str).ok_or_else(|| format!("the context {name} names no host"))?;
     let certificates = contexts.join("tls").join(&id).join("docker");
     let loose = docker.get("SkipTLSVerify").and_then(Value::as_bool).unwrap_or(false);
-    endpoint(host, Some(certificates.as_path()).filter(|path| path.exists()), loose)
+    endpoint(Engine::Docker, host, Some(certificates.as_path()).filter(|path| path.exists()), loose)
 }
 
 /// Where podman listens: `CONTAINER_HOST`, else the user's socket, else the machine's.
 fn podman() -> Result<Endpoint, String> {
     if let Some(host) = variable("CONTAINER_HOST") {
-        return endpoint(&host, None, false);
+        return endpoint(Engine::Podman, &host, None, false);
     }
     let own = variable("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
     let found = own.into_iter().chain([PathBuf::from("/run/podman/podman.sock")]).find(|path| path.exists());
     found.map(Endpoint::Socket).ok_or_else(|| "it does not listen (`systemctl start podman.socket`, or `podman system service`)".to_owned())
 }
 
+/// The command that leads to an engine on another machine, as docker's own client runs it. What could be taken for an option of ssh's is
+/// refused.
+fn ssh(engine: Engine, address: &str) -> Option<Vec<String>> {
+    let (place, socket) = address.split_once('/').map_or((address, ""), |(place, socket)| (place, socket));
+    let (user, place) = place.rsplit_once('@').map_or((None, place), |(user, place)| (Some(user), place));
+    let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    let is_word = |word: &str| !word.is_empty() && !word.starts_with('-') && !word.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_socket = |path: &str| path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+    if !is_word(host) || user.is_some_and(|user| !is_word(user) || user.contains(':')) || !is_socket(socket) {
+        return None;
+    }
+    let mut words = vec!["ssh".to_owned(), "-T".to_owned(), "-o".to_owned(), "ConnectTimeout=30".to_owned()];
+    words.extend(user.into_iter().flat_map(|user| ["-l".to_owned(), user.to_owned()]));
+    if let Some(port) = port {
+        words.extend(["-p".to_owned(), port.parse::<u16>().ok()?.to_string()]);
+    }
+    words.extend(["--".to_owned(), host.to_owned(), engine.as_str().to_owned()]);
+    if !socket.is_empty() {
+        let option = if engine == Engine::Docker { "--host" } else { "--url" };
+        words.extend([option.to_owned(), format!("unix:///{socket}")]);
+    }
+    words.extend(["system".to_owned(), "dial-stdio".to_owned()]);
+    Some(words)
+}
+
 /// A host as docker writes it. With `certificates`, TLS is spoken.
-fn endpoint(host: &str, certificates: Option<&Path>, loose: bool) -> Result<Endpoint, String> {
+fn endpoint(engine: Engine, host: &str, certificates: Option<&Path>, loose: bool) -> Result<Endpoint, String> {
     let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
     match scheme {
         "unix" => Ok(Endpoint::Socket(rest.into())),
@@ -225,7 +261,25 @@ fn endpoint(host: &str, certificates: Option<&Path>, loose: bool) -> Result<Endp
             };
             Ok(Endpoint::Host(format!("{}://{rest}", if tls { "https" } else { "http" }), trust))
         }
-        "ssh" => Err(format!("{host}: through ssh, use a pipe (`docker save IMAGE | pentimento scan -`)")),
+        "ssh" => ssh(engine, rest).map(Endpoint::Through).ok_or_else(|| format!("{host}: it is not ssh://[USER@]HOST[:PORT][/SOCKET]")),
         _ => Err(format!("{host}: {scheme}:// is not supported: use a pipe (`docker save IMAGE | pentimento scan -`)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_is_asked_as_docker_asks_it() {
+        let words = |engine, address: &str| ssh(engine, address).map(|words| words[4..].join(" "));
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(words(Engine::Docker, "me@box:2222"), told("-l me -p 2222 -- box docker system dial-stdio"));
+        assert_eq!(words(Engine::Docker, "box/run/d.sock"), told("-- box docker --host unix:///run/d.sock system dial-stdio"));
+        let podman = "-l core -- ::1 podman --url unix:///run/user/1000/podman/podman.sock system dial-stdio";
+        assert_eq!(words(Engine::Podman, "core@[::1]/run/user/1000/podman/podman.sock"), told(podman));
+        for wrong in ["", "-oProxyCommand=x", "-l@box", "me@", "box:x", "box/a;b", "me:pass@box", "a b"] {
+            assert_eq!(ssh(Engine::Docker, wrong), None, "{wrong}");
+        }
     }
 }

@@ -3,10 +3,11 @@
 use super::items::{fate_entry, recoverable};
 use super::print;
 use super::read::{ReadArgs, Reading, name_of};
-use anyhow::{Context, Result};
-use globset::{Glob, GlobMatcher};
+use anyhow::{Result, anyhow};
+use globset::GlobMatcher;
 use pentimento::census::{Census, Version};
 use pentimento::layer::change::{ChangeKind, FileType};
+use pentimento::policy::glob;
 use pentimento::report::FateEntry;
 use pentimento::report::fate::{instruction, room};
 use pentimento::report::human::{bytes, fate_told, plural};
@@ -87,13 +88,7 @@ struct File {
 /// Lists them, and returns the exit code.
 pub fn run(args: &Args) -> Result<u8> {
     let reading = Reading::of(&args.read, &args.target, args.show_secrets)?;
-    let glob = match &args.path {
-        Some(glob) => {
-            let whole = if glob.contains('/') { glob.trim_start_matches('/').to_owned() } else { format!("**/{glob}") };
-            Some(Glob::new(&whole).context("--path")?.compile_matcher())
-        }
-        None => None,
-    };
+    let glob = args.path.as_deref().map(glob).transpose().map_err(|why| anyhow!("--path: {why}"))?;
     let mut all = Vec::new();
     for image in reading.images(args.image.as_deref())? {
         all.push(told(args, &reading, image, glob.as_ref())?);

@@ -96,7 +96,6 @@ pub fn main() -> ExitCode {
     };
     match options::parse(&typed).and_then(|(cli, found)| run(cli.command, found)) {
         Ok(code) => ExitCode::from(code),
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => ExitCode::from(tell(&e)),
     }
 }
@@ -133,18 +132,21 @@ fn tell(error: &anyhow::Error) -> u8 {
     2
 }
 
-/// Whoever read our output has gone: not an error.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
-}
-
 /// Seconds since 1970-01-01, if the clock is not before that.
 fn now() -> Option<u64> {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
+/// Prints. That whoever read our output has gone is no error, and changes nothing of the exit code.
 fn print(bytes: &[u8]) -> Result<()> {
+    match written(bytes) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn written(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
-    Ok(out.flush()?)
+    out.flush()
 }

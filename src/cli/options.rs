@@ -7,6 +7,7 @@ use super::Cli;
 use super::config::Found;
 use anyhow::{Result, bail};
 use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use pentimento::policy::Setting;
@@ -27,8 +28,12 @@ const OWN: [(&str, &str); 7] = [
 
 /// The command line as it is to be run, and the configuration; `typed` are the arguments, the program's name first. An error may be one of clap, which is none where help was asked for.
 pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {
-    let command = command();
-    let mut matches = command.clone().try_get_matches_from(typed)?;
+    let mut command = command();
+    let (typed, off) = switched_off(typed, &command);
+    if !off.is_empty() {
+        command = without_variables(command, &off);
+    }
+    let mut matches = command.clone().try_get_matches_from(&typed).map_err(|e| with_its_variable(e, &command, &typed))?;
     let (leaf, options, depth) = leaf(&command, &matches);
     // Options belong behind the name of the command, and there are none in front of it.
     let (names, rest) = typed.split_at(typed.len().min(depth + 1));
@@ -41,7 +46,7 @@ pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {
     let has_config = leaf.get_arguments().any(|arg| arg.get_id() == "no_config");
     let found = if has_config { Found::of(options)? } else { Found::default() };
     if let Some((file, config)) = &found.config {
-        for setting in &config.settings {
+        for setting in config.settings.iter().filter(|setting| !off.iter().any(|off| off == setting.option)) {
             let (_, options, _) = self::leaf(&command, &matches);
             let from = more.len();
             more.extend(arguments(leaf, options, setting, file)?);
@@ -51,6 +56,42 @@ pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {
         }
     }
     Ok((Cli::from_arg_matches(&matches)?, found))
+}
+
+/// The arguments without `--flag=false`, and the flags that were switched off so, whatever variables and the file say of them.
+fn switched_off(typed: &[OsString], command: &Command) -> (Vec<OsString>, Vec<String>) {
+    let end = typed.iter().position(|argument| argument == "--").unwrap_or(typed.len());
+    let flags = || command.get_subcommands().flat_map(Command::get_arguments).filter(|arg| matches!(arg.get_action(), ArgAction::SetTrue));
+    let (mut left, mut off) = (Vec::new(), Vec::new());
+    for (index, argument) in typed.iter().enumerate() {
+        let name = argument.to_str().filter(|_| index < end).and_then(|text| text.strip_prefix("--")?.strip_suffix("=false"));
+        match name.and_then(|name| flags().find_map(|arg| arg.get_long().filter(|long| *long == name))) {
+            Some(flag) => off.push(flag.to_owned()),
+            None => left.push(argument.clone()),
+        }
+    }
+    (left, off)
+}
+
+/// The same command, in which the variables of these flags say nothing.
+fn without_variables(command: Command, off: &[String]) -> Command {
+    let is_off = |arg: &Arg| arg.get_long().is_some_and(|long| off.iter().any(|off| off == long));
+    command.mut_args(|arg| if is_off(&arg) { arg.env(None) } else { arg }).mut_subcommands(|sub| without_variables(sub, off))
+}
+
+/// An error about a value that came from a variable says so: whoever reads it did not type the option.
+fn with_its_variable(mut error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    let long = option.strip_prefix("--").and_then(|rest| rest.split([' ', '=', '[']).next()).unwrap_or_default().to_owned();
+    let is_typed = typed.iter().any(|argument| argument.to_string_lossy().starts_with(&format!("--{long}")));
+    let mut all = command.get_subcommands().flat_map(Command::get_arguments);
+    let name =
+        all.find(|arg| arg.get_long() == Some(&long)).and_then(Arg::get_env).filter(|name| !is_typed && std::env::var_os(name).is_some());
+    if let Some(name) = name {
+        let told = format!("{option} (from the variable {})", name.to_string_lossy());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(told));
+    }
+    error
 }
 
 /// The command with a variable for every option.

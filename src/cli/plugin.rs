@@ -34,17 +34,42 @@ pub fn call(arguments: impl Iterator<Item = OsString>) -> Call {
     if arguments.get(1).is_some_and(|argument| argument == QUESTION) {
         return Call::Metadata(METADATA);
     }
-    match arguments.iter().skip(1).position(|argument| argument == NAME) {
-        None => Call::Arguments(arguments),
-        Some(0) => {
-            arguments.remove(1);
+    let Some(at) = arguments.iter().skip(1).position(|argument| argument == NAME) else { return Call::Arguments(arguments) };
+    let docker: Vec<String> = arguments.drain(1..=at + 1).map(|option| option.to_string_lossy().into_owned()).collect();
+    match engine(&docker[..at]) {
+        Ok(options) => {
+            // Behind the name of our command.
+            let place = arguments.len().min(2);
+            arguments.splice(place..place, options.into_iter().map(OsString::from));
             Call::Arguments(arguments)
         }
-        Some(at) => {
-            let options = arguments[1..=at].iter().map(|option| option.to_string_lossy()).collect::<Vec<_>>().join(" ");
-            Call::Unsupported(format!("docker's options `{options}` cannot be followed: set DOCKER_HOST or DOCKER_CONTEXT"))
-        }
+        Err(option) => Call::Unsupported(format!("docker's option {option} cannot be followed: set DOCKER_HOST or DOCKER_CONTEXT")),
     }
+}
+
+/// Docker's options that say which engine is meant, as ours. Fails with one that is not known.
+fn engine(options: &[String]) -> Result<Vec<String>, String> {
+    let (mut ours, mut options) = (Vec::new(), options.iter());
+    while let Some(option) = options.next() {
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
+            // `-Htcp://…`
+            _ if !option.starts_with("--") && option.len() > 2 && option.is_char_boundary(2) => {
+                (&option[..2], Some(option[2..].to_owned()))
+            }
+            _ => (option.as_str(), None),
+        };
+        let ours_is = match name {
+            "-H" | "--host" => Some("--docker-host"),
+            "-c" | "--context" => Some("--docker-context"),
+            "-D" | "--debug" => continue,
+            "-l" | "--log-level" => None,
+            _ => return Err(name.to_owned()),
+        };
+        let value = value.or_else(|| options.next().cloned()).ok_or_else(|| name.to_owned())?;
+        ours.extend(ours_is.map(|name| format!("{name}={value}")));
+    }
+    Ok(ours)
 }
 
 #[cfg(test)]
@@ -62,6 +87,9 @@ mod tests {
         let Call::Arguments(own) = called(&["pentimento", "pentimento"]) else { panic!("arguments") };
         assert_eq!(own.len(), 2);
         assert!(matches!(called(&["docker-pentimento", QUESTION]), Call::Metadata(text) if text.contains("0.1.0")));
-        assert!(matches!(called(&["docker-pentimento", "--host", "tcp://x", "pentimento", "scan"]), Call::Unsupported(_)));
+        let moved = called(&["docker-pentimento", "-D", "--host", "tcp://x", "-cprod", "--log-level=info", "pentimento", "scan", "app"]);
+        let Call::Arguments(own) = moved else { panic!("arguments") };
+        assert_eq!(own, ["docker-pentimento", "scan", "--docker-host=tcp://x", "--docker-context=prod", "app"]);
+        assert!(matches!(called(&["docker-pentimento", "--tls", "pentimento", "scan"]), Call::Unsupported(why) if why.contains("--tls")));
     }
 }

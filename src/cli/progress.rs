@@ -1,6 +1,6 @@
 //! The progress bar, on a terminal, for scans that take long.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pentimento::report::human::bytes;
 use pentimento::scan::Progress;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,14 +10,12 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(100);
 const PATIENCE: u32 = 5;
 
-/// Runs `work`, with a bar beside it if `wanted`.
-pub fn show<T>(wanted: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
-    if !wanted {
-        return work();
-    }
+/// Runs `work`, with a bar beside it among `bars`, if these are there.
+pub fn show<T>(bars: Option<&MultiProgress>, progress: &Progress, work: impl FnOnce() -> T) -> T {
+    let Some(bars) = bars else { return work() };
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let drawer = scope.spawn(|| draw(progress, &done));
+        let drawer = scope.spawn(|| draw(bars, progress, &done));
         let result = work();
         done.store(true, Ordering::Relaxed);
         drawer.thread().unpark();
@@ -25,7 +23,7 @@ pub fn show<T>(wanted: bool, progress: &Progress, work: impl FnOnce() -> T) -> T
     })
 }
 
-fn draw(progress: &Progress, done: &AtomicBool) {
+fn draw(bars: &MultiProgress, progress: &Progress, done: &AtomicBool) {
     let started = Instant::now();
     for _ in 0..PATIENCE {
         std::thread::park_timeout(TICK);
@@ -35,7 +33,7 @@ fn draw(progress: &Progress, done: &AtomicBool) {
     }
     let total = progress.total.load(Ordering::Relaxed);
     let bar = if total > 0 { ProgressBar::new(total) } else { ProgressBar::new_spinner() };
-    bar.set_draw_target(ProgressDrawTarget::stderr());
+    let bar = bars.add(bar);
     if let Ok(style) = ProgressStyle::with_template(if total > 0 { "{bar:30} {msg}" } else { "{spinner} {msg}" }) {
         bar.set_style(style);
     }
@@ -48,6 +46,7 @@ fn draw(progress: &Progress, done: &AtomicBool) {
         std::thread::park_timeout(TICK);
     }
     bar.finish_and_clear();
+    bars.remove(&bar);
 }
 
 /// Columns of the terminal.

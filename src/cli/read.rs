@@ -5,6 +5,7 @@ use super::limits::LimitArgs;
 use super::scan::ConfidenceArg;
 use super::{progress, stop};
 use anyhow::{Result, bail};
+use indicatif::MultiProgress;
 use pentimento::archive::Archive;
 use pentimento::census::Census;
 use pentimento::detect::Detector;
@@ -53,6 +54,9 @@ pub struct ReadArgs {
     /// Layers of earlier targets, if there are several.
     #[arg(skip)]
     pub known: OnceLock<Arc<Known>>,
+    /// Of scans that run at the same time.
+    #[arg(skip)]
+    pub bars: MultiProgress,
     #[command(flatten)]
     pub limits: LimitArgs,
 }
@@ -72,8 +76,8 @@ impl ReadArgs {
         let threads = self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
         let work = Work { threads, verify, least: self.min_confidence.into(), known: self.known.get().cloned() };
         let how = How { limits, work, platform: self.platform.clone(), posture: true, now: super::now() };
-        let bar = !self.quiet && io::stderr().is_terminal();
-        let scanned = progress::show(bar, &progress, || Scanned::read(target, source, detector, &how, &progress))?;
+        let bars = (!self.quiet && io::stderr().is_terminal()).then_some(&self.bars);
+        let scanned = progress::show(bars, &progress, || Scanned::read(target, source, detector, &how, &progress))?;
         let archive = &scanned.archive;
         let layers = (0..archive.blobs.len()).any(|blob| archive.is_tar(blob) && archive.layer(blob).is_some_and(|scan| !scan.is_empty()));
         let stopped = archive.omissions.interrupted;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 /// Targets that were read, and those that could not be, with the reason; both in the order in which they were named.
 pub type Outcome = (Vec<Scanned>, Vec<(String, String)>);
 
-/// Scans the targets, `jobs` of them at a time. Layers that they share are scanned once, where their names tell what they are. Fails if
+/// Scans the targets, `jobs` of them at a time. Layers that they share are scanned once (a pipe's each time). Fails if
 /// nothing could be read.
 pub fn scan(
     read: &ReadArgs,

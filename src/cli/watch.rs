@@ -1,7 +1,7 @@
 //! `pentimento scan --watch docker://`: stays beside an engine, and scans each image that appears in it.
 
-use super::print;
 use super::read::ReadArgs;
+use super::written;
 use anyhow::{Context, Result};
 use pentimento::detect::Detector;
 use pentimento::report::{self, View};
@@ -88,7 +88,7 @@ impl Watch<'_> {
             Err(e) => (Vec::new(), vec![(target, format!("{e:#}"))]),
         };
         let (report, verdict) = report::build(&scanned, &failed, self.detector.rules(), self.view)?;
-        print(format!("{}\n", serde_json::to_string(&report)?).as_bytes())?;
+        written(format!("{}\n", serde_json::to_string(&report)?).as_bytes()).context("the report cannot be printed")?;
         Ok(verdict.exit_code(self.found))
     }
 

@@ -7,6 +7,7 @@
 mod unix;
 
 use std::io::{self, Read};
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,9 +24,12 @@ const MOST_REDIRECTS: usize = 10;
 pub const MOST_TRIES: u32 = 6;
 /// The longest that a server may ask us to wait, in seconds.
 const LONGEST_WAIT: u64 = 60;
-/// How long a connection may take, and how long it may be silent.
+/// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(15);
-const SILENCE: Duration = Duration::from_secs(60);
+/// How long a server on the network may be silent that has nothing to prepare.
+pub const SILENCE: Duration = Duration::from_secs(60);
+/// How often whoever waits looks whether everything is to end.
+const STEP: Duration = Duration::from_millis(50);
 
 /// Whom to trust, and how far.
 #[derive(Debug, Clone, Default)]
@@ -66,12 +70,16 @@ pub struct Client {
     loose: Agent,
     trust: Trust,
     stop: Arc<AtomicUsize>,
+    /// As long as somebody has it, connections end when `stop` says so.
+    watched: Arc<()>,
 }
 
 /// An answer.
 pub struct Reply {
     /// The status code.
     pub status: u16,
+    /// It came from the host that was asked, and not from one that this led to.
+    pub at_home: bool,
     headers: HeaderMap,
     /// What follows the headers.
     pub body: Box<dyn Read + Send>,
@@ -119,22 +127,48 @@ impl<'a> Ask<'a> {
 }
 
 impl Client {
-    /// A client for hosts. `stop`, once it is not 0, ends waiting.
-    pub fn new(trust: Trust, stop: Arc<AtomicUsize>) -> io::Result<Client> {
+    /// A client for hosts, which may be silent for so long. `stop`, once it is not 0, ends waiting.
+    pub fn new(trust: Trust, silence: Option<Duration>, stop: Arc<AtomicUsize>) -> io::Result<Client> {
         let [strict, loose] = [false, true].map(|loose| {
             let tls = tls(&trust, loose)?;
-            let config = Agent::config_builder().timeout_per_read(Some(SILENCE)).timeout_recv_response(Some(SILENCE));
+            let config = Agent::config_builder().timeout_per_read(silence).timeout_recv_response(silence);
             Ok::<_, io::Error>(shared(config).tls_config(tls).build().new_agent())
         });
-        Ok(Client { strict: strict?, loose: loose?, trust, stop })
+        Ok(Client { strict: strict?, loose: loose?, trust, stop, watched: Arc::default() }.watched())
     }
 
     /// A client for whatever listens at a socket of this machine. It may be silent for as long as it likes.
     #[cfg(unix)]
     pub fn local(socket: &Path, stop: Arc<AtomicUsize>) -> Client {
+        Client::by(unix::Way::Socket(socket.to_owned()), stop)
+    }
+
+    /// The same for what a program (its name and arguments) leads to, as `ssh` does.
+    #[cfg(unix)]
+    pub fn through(program: &[String], stop: Arc<AtomicUsize>) -> Client {
+        Client::by(unix::Way::Program(program.to_owned()), stop)
+    }
+
+    #[cfg(unix)]
+    fn by(way: unix::Way, stop: Arc<AtomicUsize>) -> Client {
         let config = shared(Agent::config_builder()).proxy(None).build();
-        let agent = Agent::with_parts(config, unix::Socket(socket.to_owned()), unix::Nowhere);
-        Client { strict: agent.clone(), loose: agent, trust: Trust { insecure: vec!["socket".to_owned()], ..Trust::default() }, stop }
+        let agent = Agent::with_parts(config, way, unix::Nowhere);
+        let trust = Trust { insecure: vec!["socket".to_owned()], ..Trust::default() };
+        Client { strict: agent.clone(), loose: agent, trust, stop, watched: Arc::default() }.watched()
+    }
+
+    /// Has a thread end what it waits for once that is wanted.
+    fn watched(self) -> Client {
+        let (stop, alive, agents) = (self.stop.clone(), Arc::downgrade(&self.watched), [self.strict.clone(), self.loose.clone()]);
+        std::thread::spawn(move || {
+            while alive.strong_count() > 0 {
+                if stop.load(Ordering::Relaxed) != 0 {
+                    return agents.into_iter().for_each(Agent::shutdown);
+                }
+                std::thread::sleep(STEP);
+            }
+        });
+        self
     }
 
     /// The host that a client for a socket is asked for.
@@ -156,6 +190,7 @@ impl Client {
                     .header("retry-after")
                     .and_then(|seconds| seconds.trim().parse().ok())
                     .map(|s: u64| Duration::from_secs(s.min(LONGEST_WAIT))),
+                Err(_) if self.is_stopped() => return Err(stopped()),
                 Err(e) if tries < MOST_TRIES && may_pass(&e) => None,
                 result => return result,
             };
@@ -168,13 +203,17 @@ impl Client {
         self.follow(&Ask::get(url, &[])).is_ok()
     }
 
+    /// Whether everything is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) != 0
+    }
+
     /// Waits, unless everything is to end.
     pub fn wait(&self, time: Duration) -> io::Result<()> {
-        const STEP: Duration = Duration::from_millis(50);
         let mut left = time;
         while !left.is_zero() {
-            if self.stop.load(Ordering::Relaxed) != 0 {
-                return Err(io::Error::other("stopped while waiting for an answer"));
+            if self.is_stopped() {
+                return Err(stopped());
             }
             let step = left.min(STEP);
             std::thread::sleep(step);
@@ -190,7 +229,8 @@ impl Client {
         for _ in 0..=MOST_REDIRECTS {
             let at_home = authority(&url)? == home;
             let reply = self.once(ask, &url, at_home)?;
-            let redirected = matches!(reply.status, 301 | 302 | 303 | 307 | 308);
+            // What is posted is for the host that was asked.
+            let redirected = matches!(reply.status, 301 | 302 | 303 | 307 | 308) && ask.form.is_none();
             match reply.header("location").filter(|_| redirected) {
                 Some(location) => url = joined(&url, location)?,
                 None => return Ok(reply),
@@ -224,12 +264,37 @@ impl Client {
             Some(form) => SendBody::from_owned_reader(io::Cursor::new(form.to_owned())),
             None => SendBody::none(),
         };
-        let request = request.body(body).map_err(|e| wrong(e.to_string()))?;
+        let mut request = request.body(body).map_err(|e| wrong(e.to_string()))?;
+        if is_loopback(&host) {
+            // A proxy would lead to another machine than this one.
+            request = agent.configure_request(request).proxy(None).build();
+        }
         let answer = agent.run(request).map_err(|e| told(e, url))?;
         let (parts, body) = answer.into_parts();
-        let body = Box::new(body.into_with_config().limit(u64::MAX).reader());
-        Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body })
+        let body = Box::new(Body { reader: body.into_with_config().limit(u64::MAX).reader(), _watched: self.watched.clone() });
+        Ok(Reply { status: parts.status.as_u16(), at_home, headers: parts.headers, body })
     }
+}
+
+/// A body, which can be ended as long as it is read.
+struct Body<R> {
+    reader: R,
+    _watched: Arc<()>,
+}
+
+impl<R: Read> Read for Body<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buf)
+    }
+}
+
+fn stopped() -> io::Error {
+    io::Error::other("stopped while waiting for an answer")
+}
+
+/// Whether two addresses lead to the same server.
+pub fn same_server(one: &str, other: &str) -> bool {
+    matches!((authority(one), authority(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// How long to wait before the next try.

@@ -83,8 +83,8 @@ impl fmt::Display for What {
     }
 }
 
-/// As `--path` of other commands has it: `*` within a part, `**` across parts, without a `/` the file's name.
-fn glob(text: &str) -> Result<GlobMatcher, String> {
+/// A glob for paths of files: `*` within a part, `**` across parts, without a `/` the file's name. Fails with what is wrong with it.
+pub fn glob(text: &str) -> Result<GlobMatcher, String> {
     if text.is_empty() {
         return Err("the path is empty".to_owned());
     }

@@ -1,10 +1,8 @@
 //! The report for people: secrets, the worst first, each with the life of every place it stands in.
 
-mod gate;
-
 use super::retrieve::shell_word;
 use super::words;
-use super::{FateEntry, FindingEntry, ImageEntry, Report, Style};
+use super::{FateEntry, FindingEntry, ImageEntry, Report, Style, outcome};
 use crate::text::{sanitise, shorten};
 use anstyle::{AnsiColor, Color, Style as Ansi};
 use std::collections::HashSet;
@@ -254,17 +252,17 @@ impl Page<'_> {
     }
 
     fn gate(&mut self) -> io::Result<()> {
-        for (tone, line) in gate::lines(self.report) {
+        for (tone, line) in outcome::lines(self.report) {
             let line = sanitise(&line);
             let line = match tone {
-                gate::Tone::Bad => self.paint(AnsiColor::Red, true, &line),
-                gate::Tone::Doubtful => self.paint(AnsiColor::Yellow, false, &line),
-                gate::Tone::Quiet => self.dim(&line),
+                outcome::Tone::Bad => self.paint(AnsiColor::Red, true, &line),
+                outcome::Tone::Doubtful => self.paint(AnsiColor::Yellow, false, &line),
+                outcome::Tone::Quiet => self.dim(&line),
             };
             writeln!(self.out, "{line}")?;
         }
         writeln!(self.out, "verdict: {}", self.verdict())?;
-        for (at, next) in gate::next(self.report).iter().enumerate() {
+        for (at, next) in outcome::next(self.report).iter().enumerate() {
             writeln!(self.out, "{} {}", if at == 0 { "next:" } else { "  or:" }, sanitise(next))?;
         }
         Ok(())

@@ -4,7 +4,7 @@
 
 use super::human::{groups, plural};
 use super::words::{self, SEVERITIES};
-use super::{FindingEntry, ProblemEntry, Report, fix};
+use super::{FindingEntry, ProblemEntry, Report, fix, outcome};
 use crate::text::{sanitise, shorten};
 use std::io;
 
@@ -47,6 +47,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         rows = secrets.iter().take(MOST_ROWS).take_while(|group| page.add(&row(report, group))).count();
         page.add("\n");
     }
+    gate(report, &mut page);
     remarks(report, &mut page);
     let fixes = secrets.iter().take(rows.min(MOST_FIXES)).take_while(|group| page.add(&details(group))).count();
     page.text.push_str(&end(report, secrets.len(), rows, fixes));
@@ -72,6 +73,14 @@ fn head(report: &Report) -> String {
         text.push_str("> **The scan is incomplete.** What is not listed here may still be in the image.\n\n");
     }
     text
+}
+
+/// What failed, and what was let pass and why.
+fn gate(report: &Report, page: &mut Page) {
+    let lines: String = outcome::lines(report).iter().map(|(_, line)| format!("- {}\n", plain(&shorten(line, 400)))).collect();
+    if !lines.is_empty() {
+        page.add(&format!("**The gate**\n\n{lines}\n"));
+    }
 }
 
 /// One secret of the table.

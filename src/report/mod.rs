@@ -14,6 +14,7 @@ pub mod json;
 mod jsonl;
 mod junit;
 mod markdown;
+mod outcome;
 mod redact;
 mod retrieve;
 mod sarif;

@@ -32,6 +32,7 @@ use crate::source::{Members, Source, Stream, unmarked};
 use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use feed::Fed;
+use known::Claim;
 use pump::Pump;
 use std::io::{self, Cursor, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -66,6 +67,13 @@ impl Progress {
         if matches!(&blob.content, Content::Layer(layer) if layer.tar) {
             self.layers.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// A layer that did not have to be scanned counts as if it had been.
+    fn known(&self, blob: Blob) -> Blob {
+        self.bytes.fetch_add(blob.stored_size, Ordering::Relaxed);
+        self.finished(&blob);
+        blob
     }
 }
 
@@ -113,6 +121,12 @@ impl Queue {
         self.taker.as_ref().is_none_or(|taker| locked(taker).wants(member))
     }
 
+    /// Waits until no other scan is at this layer: of what is near no more than the size is known before it is read.
+    fn claim(&self, path: &[u8], size: u64) -> Option<Claim<'_>> {
+        let known = self.work.known.as_ref().filter(|_| size > SMALL)?;
+        known.claim(if self.again { b"" } else { path }, size, || self.stopped())
+    }
+
     /// A layer that another scan has read.
     fn known(&self, path: &[u8], size: u64, entry: u32) -> Option<Blob> {
         self.work.known.as_ref()?.get(path, size, entry)
@@ -120,8 +134,10 @@ impl Queue {
 
     /// Keeps a layer for other scans.
     fn remember(&self, path: &[u8], size: u64, blob: &Blob) {
-        if let Some(known) = &self.work.known {
-            known.insert(path, size, blob);
+        match &self.work.known {
+            Some(known) if self.again => known.insert_near(size, blob),
+            Some(known) => known.insert(path, size, blob),
+            None => {}
         }
     }
 
@@ -169,7 +185,7 @@ pub fn scan(source: Source, detector: &Detector, limits: &Limits, work: Work, pr
             documents: Arc::default(),
             stop: progress.stop.clone(),
             again: source.is_near(),
-            work: Work { threads, known: work.known.filter(|_| work.verify && source.has_telling_names()), ..work },
+            work: Work { threads, known: work.known.filter(|_| work.verify && source.can_share_layers()), ..work },
             clean: contents.clone(),
             taker: None,
         };
@@ -237,10 +253,16 @@ fn all_members(mut members: Members, queue: &Queue, progress: &Progress) -> Arch
                 while let Some((entry, header)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !queue.stopped()) {
                     let regular = scan.entry(*entry).kind == ChangeKind::Put(FileType::Regular);
                     let member = Member { entry: *entry, path: scan.path(*entry), size: header.size, regular };
-                    let known = queue.known(scan.path(*entry), header.size, *entry);
-                    let (blob, hash) =
-                        known.map_or_else(|| one_member(&mut walker, members, member, header, progress), |blob| (blob, None));
-                    queue.remember(scan.path(*entry), header.size, &blob);
+                    let _claim = queue.claim(member.path, header.size);
+                    let known = match queue.again {
+                        true => known_near(queue, members, member, header),
+                        false => queue.known(member.path, header.size, *entry),
+                    };
+                    let (blob, hash) = match known {
+                        Some(blob) => (progress.known(blob), None),
+                        None => one_member(&mut walker, members, member, header, progress),
+                    };
+                    queue.remember(member.path, header.size, &blob);
                     locked(&hashes).extend(hash.map(|hash| (*entry, hash)));
                     locked(&blobs).push(blob);
                 }
@@ -274,6 +296,14 @@ fn one_member(walker: &mut Walker, members: &Members, member: Member, header: &H
     (blob, hash)
 }
 
+/// A layer that another scan has read, by its bytes: what it is called in a file proves nothing.
+fn known_near(queue: &Queue, members: &Members, member: Member, header: &Header) -> Option<Blob> {
+    let known = queue.work.known.as_ref().filter(|known| header.size > SMALL && known.has_size(header.size))?;
+    // What is read here counts once it turns out to be known.
+    let uncounted = Progress { stop: queue.stop.clone(), ..Progress::default() };
+    known.get_near(Counted { inner: members.open(header).ok()?, progress: &uncounted }, header.size, member.entry)
+}
+
 /// A tar that can be read once: one walker.
 fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
     let Stream { target, reader, problems, only, .. } = source;
@@ -301,6 +331,7 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
             Ok((header, entry, change)) if has_content(&header, &change) => {
                 let regular = change.kind == ChangeKind::Put(FileType::Regular);
                 let member = Member { entry, path: &change.path, size: header.size, regular };
+                let _claim = queue.claim(&change.path, header.size);
                 let known = queue.known(&change.path, header.size, entry);
                 let (blob, hash) = known.map_or_else(|| walker.blob(member, &mut tar), |blob| (blob, None));
                 queue.remember(&change.path, header.size, &blob);

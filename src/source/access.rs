@@ -7,7 +7,7 @@ use super::target::{Engine, Target};
 use super::{Source, Stream};
 use crate::error::{Code, Error, Problem, Problems};
 use crate::limits::Limits;
-use crate::net::{Client, Trust};
+use crate::net::{Client, SILENCE, Trust};
 use serde_json::Value;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl Access<'_> {
             )));
         }
         let credential = (self.credentials)(reference.credentials_of()).map_err(wrong)?;
-        let client = Client::new(self.trust.clone(), self.stop.clone()).map_err(wrong)?;
+        let client = Client::new(self.trust.clone(), Some(SILENCE), self.stop.clone()).map_err(wrong)?;
         let wanted = registry::Wanted { target, reference, all_tags: self.all_tags, platform: self.platform };
         registry::open(&wanted, client, credential, limits).map(Source::Members)
     }

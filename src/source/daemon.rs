@@ -20,6 +20,8 @@ pub enum Endpoint {
     Socket(PathBuf),
     /// Another machine: `http://host:port` or `https://host:port`.
     Host(String, Trust),
+    /// Another machine, through a program (its name and arguments) whose standard input and output lead to the engine there.
+    Through(Vec<String>),
 }
 
 /// An engine.
@@ -51,9 +53,13 @@ impl Daemon {
         match endpoint {
             #[cfg(unix)]
             Endpoint::Socket(path) => Ok(Daemon { client: Client::local(path, stop), base: Client::SOCKET.to_owned() }),
+            #[cfg(unix)]
+            Endpoint::Through(program) => Ok(Daemon { client: Client::through(program, stop), base: Client::SOCKET.to_owned() }),
             #[cfg(not(unix))]
-            Endpoint::Socket(_) => Err(io::Error::other("sockets are not supported on this system: use tcp, or a pipe")),
-            Endpoint::Host(base, trust) => Ok(Daemon { client: Client::new(trust.clone(), stop)?, base: base.clone() }),
+            Endpoint::Socket(_) | Endpoint::Through(_) => {
+                Err(io::Error::other("sockets are not supported on this system: use tcp, or a pipe"))
+            }
+            Endpoint::Host(base, trust) => Ok(Daemon { client: Client::new(trust.clone(), None, stop)?, base: base.clone() }),
         }
     }
 
@@ -61,7 +67,7 @@ impl Daemon {
     pub fn reach(endpoint: &Result<Endpoint, String>, offline: bool, stop: &Arc<AtomicUsize>) -> io::Result<Daemon> {
         match endpoint {
             Err(why) => Err(io::Error::new(io::ErrorKind::NotFound, why.clone())),
-            Ok(Endpoint::Host(..)) if offline => {
+            Ok(Endpoint::Host(..) | Endpoint::Through(_)) if offline => {
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is on another machine, and nothing is asked there (--offline)"))
             }
             Ok(endpoint) => Daemon::new(endpoint, stop.clone()),

@@ -172,10 +172,11 @@ impl Source {
         Source::stream("memory", Box::new(Cursor::new(bytes)))
     }
 
-    /// Whether what a member is called stands for its content.
-    pub fn has_telling_names(&self) -> bool {
+    /// Whether its layers can be told from those of other sources, so that none is scanned twice: by what they are called, where that
+    /// stands for their content, or by their bytes, where these are near.
+    pub fn can_share_layers(&self) -> bool {
         match self {
-            Source::Members(members) => matches!(members.opener, Opener::Remote(_)),
+            Source::Members(members) => !members.file_system,
             Source::Stream(stream) => stream.by_engine && stream.only.is_none(),
         }
     }

@@ -1,7 +1,9 @@
 //! Engines, containers, file systems and bare names.
 
 use crate::server::{Answer, Log, Store, http, socket};
-use crate::support::{Run, TestImage, codes, dir, fates, file, layer_tar, program, put, rm, run, temporary, token};
+use crate::support::{
+    Packing, Run, TestImage, archive, codes, dir, fates, file, layer_tar, members, program, put, rm, run, temporary, token,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -66,8 +68,45 @@ fn an_engine_exports_and_nothing_is_stored() {
     assert!(missing.stderr.contains("no such thing"), "{}", missing.stderr);
     let away = run_in(&[("DOCKER_HOST", "unix:///nowhere/docker.sock".to_owned())], &["scan", "docker://app:v1"]);
     assert_eq!(away.code, 2);
-    let ssh = run_in(&[("DOCKER_HOST", "ssh://me@host".to_owned())], &["scan", "docker://app:v1"]);
-    assert!(ssh.code == 2 && ssh.stderr.contains("docker save"), "{}", ssh.stderr);
+}
+
+/// A program called `ssh` stands for the real one: it keeps what it is called with, and answers for the engine.
+#[test]
+fn an_engine_is_asked_through_ssh() {
+    let place = temporary();
+    let answer = |name: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        file(place.path(), name, &[head.as_bytes(), body].concat())
+    };
+    let (known, image) = (answer("known", b"{}"), answer("image", &image("ssh")));
+    let called = place.path().join("called");
+    let ssh = format!(
+        "#!/bin/sh\necho \"$@\" >>'{}'\nread method path rest\ncase $path in */json) cat '{known}';; *) cat '{image}';; esac\n",
+        called.display()
+    );
+    executable(place.path(), "ssh", &ssh);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = |place: &Path| ("PATH", format!("{}:{path}", place.display()));
+    let host = ("DOCKER_HOST", "ssh://me@box:2222".to_owned());
+    let report = run_in(&[host.clone(), path(place.path())], &["scan", "docker://app:v1", "--format", "json"]).json();
+    assert_eq!((&report["complete"], &fates(&report)[0].2[..]), (&json!(true), "deleted whiteout"), "{report:#}");
+    let called = std::fs::read_to_string(called).expect("it was called");
+    assert_eq!(called.lines().next(), Some("-T -o ConnectTimeout=30 -l me -p 2222 -- box docker system dial-stdio"));
+    let away = run_in(&[host.clone(), path(place.path())], &["scan", "docker://app:v1", "--offline"]);
+    assert!(away.code == 2 && away.stderr.contains("--offline"), "{}", away.stderr);
+
+    let refusing = temporary();
+    executable(refusing.path(), "ssh", "#!/bin/sh\necho once >>\"$0.log\"\nexit 255\n");
+    let failed = run_in(&[host, path(refusing.path())], &["scan", "docker://app:v1"]);
+    assert!(failed.code == 2 && failed.stderr.contains("without an answer"), "{}", failed.stderr);
+    assert_eq!(std::fs::read_to_string(refusing.path().join("ssh.log")).expect("a log"), "once\n", "it may ask for a password: once");
+}
+
+/// Writes a program.
+fn executable(dir: &Path, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = file(dir, name, text.as_bytes());
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("permissions");
 }
 
 #[test]
@@ -228,4 +267,46 @@ fn several_targets_at_once_give_what_one_after_the_other_gives() {
     let many = run(["scan", a, b, c, "/no/such.tar", "--format", "json", "--jobs", "3"]);
     assert_eq!((one.code, one.stdout), (many.code, many.stdout));
     assert_eq!(one.code, 1);
+}
+
+/// Files may call a layer what they like: only its bytes tell that it was scanned before.
+#[test]
+fn layers_that_files_share_are_known_by_their_bytes() {
+    let place = temporary();
+    let filler = |letter: &str| put("usr/share/filler", letter.repeat(200_000));
+    let shared = TestImage::new().layer([filler("a"), put("srv/.env", env_file("shared"))]);
+    let base = shared.docker_save();
+    let child = TestImage::new().layer([filler("a"), put("srv/.env", env_file("shared"))]).layer([rm("srv/.env")]);
+    let (saved, packed) = (child.docker_save(), child.oci_archive(Packing::Gzip));
+    // The base's layer has no secret under this name; the other archive has bytes of the same length in its place.
+    let clean = TestImage::new().layer([filler("b"), put("srv/.env", "x".repeat(env_file("hostile").len()))]);
+    let hostile = TestImage::new().layer([filler("b"), put("srv/.env", env_file("hostile"))]);
+    let honest = clean.oci_archive(Packing::None);
+    let forged: Vec<_> = members(&honest)
+        .into_iter()
+        .zip(members(&hostile.oci_archive(Packing::None)))
+        .map(|((name, bytes), (_, other))| (name, if bytes.len() > 100_000 { other } else { bytes }))
+        .collect();
+    let names = [base, saved, packed.clone(), packed, honest, archive(&forged)];
+    let names: Vec<_> = names.iter().enumerate().map(|(index, bytes)| file(place.path(), &format!("{index}.tar"), bytes)).collect();
+    let mut alone: Vec<_> = names.iter().flat_map(|name| told(&run(["scan", name, "--format", "json"]).json())).collect();
+    alone.sort();
+    for jobs in ["1", "4"] {
+        let arguments: Vec<_> = ["scan", "--format", "json", "--jobs", jobs].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let report = run_in(&[], &arguments).json();
+        assert_eq!(told(&report), alone, "{jobs} at a time: {report:#}");
+        assert!(codes(&report).contains(&"diff-id-mismatch"), "{report:#}");
+    }
+    assert!(alone.iter().any(|told| told.contains("5.tar")), "{alone:#?}");
+}
+
+/// Where the findings are, and what became of them.
+fn told(report: &Value) -> Vec<String> {
+    let of = |finding: &Value| {
+        let target = finding["image"].as_u64().map(|index| report["images"][index as usize]["source"].clone());
+        format!("{target:?} {} {} {}", finding["location"], finding["fate"], finding["id"])
+    };
+    let mut told: Vec<_> = report["findings"].as_array().expect("findings").iter().map(of).collect();
+    told.sort();
+    told
 }

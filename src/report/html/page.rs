@@ -3,6 +3,7 @@
 use super::parts::{esc_short, image_name, left_out, table};
 use super::{details, layers, life, matrix, strip, treemap};
 use crate::report::human::{bytes, groups, plural};
+use crate::report::outcome::{self, Tone};
 use crate::report::{ImageEntry, ProblemEntry, Report};
 use base64::Engine;
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ const MOST_IMAGES: usize = 24;
 pub fn page(report: &Report) -> String {
     let (secrets, told) = details::section(report);
     let sections = [
+        ("gate", "The gate", gate(report)),
         ("life", "Life lines", life::section(report, &told)),
         ("secrets", "Secrets and fixes", secrets),
         ("matrix", "Secrets by image", matrix::section(report, &told)),
@@ -99,6 +101,23 @@ fn complete(report: &Report) -> String {
          still be in the image. <a href=\"#problems\">See the problems</a>.</p></div>\n",
         plural(report.problems.len(), "problem")
     )
+}
+
+/// What failed, what was let pass and why, and what to do next.
+fn gate(report: &Report) -> String {
+    let lines: String = outcome::lines(report)
+        .iter()
+        .map(|(tone, line)| match tone {
+            Tone::Bad => format!("<li><strong>{}</strong></li>\n", esc_short(line, 400)),
+            Tone::Doubtful | Tone::Quiet => format!("<li>{}</li>\n", esc_short(line, 400)),
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let next: String = outcome::next(report).iter().map(|next| format!("<pre><code>{}</code></pre>\n", esc_short(next, 400))).collect();
+    let next = if next.is_empty() { next } else { format!("<h3>Next</h3>\n{next}") };
+    format!("<section id=\"gate\"><h2>The gate</h2>\n<ul>\n{lines}</ul>\n{next}</section>\n")
 }
 
 fn counts(report: &Report) -> String {

@@ -1,5 +1,5 @@
 //! The report for code scanning: SARIF 2.1.0, within what GitHub takes (docs.github.com, "SARIF support for code scanning"): 25,000 results,
-//! 25,000 rules, 10 MB. The worst come first, and what is cut is told.
+//! 25,000 rules, 10 MB packed with gzip. The worst come first, and what is cut is told.
 
 mod log;
 
@@ -7,21 +7,22 @@ use super::human::plural;
 use super::words;
 use super::{FindingEntry, ProblemEntry, Report, fix, uri};
 use crate::text::{cut, sanitise};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use log::{
     ArtifactLocation, AutomationDetails, Configuration, Descriptor, Driver, Help, Invocation, Location, Log, LogicalLocation,
     LogicalReference, Notification, PhysicalLocation, Region, ResultProperties, Rule, RuleProperties, Run, RunProperties, Text, Tool,
 };
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::io::{self, Write};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 /// Results in a run. As many rules are allowed, and there is one result a rule at least.
 const MOST_RESULTS: usize = 25_000;
-/// Bytes of a file, as it is written here; GitHub counts them compressed.
+/// Bytes of a file, packed with gzip, as it is uploaded.
 const MOST_BYTES: usize = 10_000_000;
-/// What the note about the cut and the numbers in the run's properties may take.
-const END: usize = 2_000;
+/// What of them is not given away: for the note about the cut, and for whoever packs a little worse than it is counted here.
+const SPARE: usize = 200_000;
 /// Problems, and notes, that are told one by one.
 const MOST_REMARKS: usize = 200;
 /// Bytes of an instruction in a result's properties.
@@ -30,9 +31,9 @@ const MOST_OF_INSTRUCTION: usize = 1_000;
 /// Writes one log with one run.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let mut log = Log { schema: SCHEMA, version: "2.1.0", runs: [empty(report)] };
-    let room = MOST_BYTES.saturating_sub(END + size(&log)?);
+    let mut made = Made::default();
+    made.room.take([&serde_json::to_vec(&log)?, b"", b""])?;
     let [run] = &mut log.runs;
-    let mut made = Made { room, ..Made::default() };
     for finding in words::worst_first(report).into_iter().take(MOST_RESULTS) {
         if !made.add(report, finding)? {
             break;
@@ -45,21 +46,52 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// How many bytes it takes.
-fn size(part: &impl Serialize) -> io::Result<usize> {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+/// How large the file is once it is packed: its results, rules and logical locations, each of which stands in a place of its own. What was
+/// written since the last flush counts as it is.
+struct Room {
+    packed: [GzEncoder<Count>; 3],
+    since: usize,
+}
+
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
     }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, part)?;
-    Ok(count.0)
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { packed: std::array::from_fn(|_| GzEncoder::new(Count(0), Compression::fast())), since: 0 }
+    }
+}
+
+impl Room {
+    /// Takes what is next of each, if there is room for it.
+    fn take(&mut self, parts: [&[u8]; 3]) -> io::Result<bool> {
+        const FLUSH: usize = 64 << 10;
+        let packed: usize = self.packed.iter().map(|packed| packed.get_ref().0).sum();
+        let more: usize = parts.iter().map(|part| part.len()).sum();
+        if packed + self.since + more + SPARE > MOST_BYTES {
+            return Ok(false);
+        }
+        self.since += more;
+        for (packed, part) in self.packed.iter_mut().zip(parts) {
+            packed.write_all(part)?;
+            if self.since > FLUSH {
+                packed.flush()?;
+            }
+        }
+        if self.since > FLUSH {
+            self.since = 0;
+        }
+        Ok(true)
+    }
 }
 
 /// The run without its results.
@@ -122,7 +154,7 @@ fn cut_off(listed: usize, found: usize) -> Option<Notification<'static>> {
         descriptor: Descriptor { id: "results-cut" },
         level: "warning",
         message: message(&format!(
-            "only the {listed} worst of {found} findings are listed: code scanning takes {MOST_RESULTS} results and {} MB at most; \
+            "only the {listed} worst of {found} findings are listed: code scanning takes {MOST_RESULTS} results and {} MB (packed) at most; \
              `--format json` has all",
             MOST_BYTES / 1_000_000
         )),
@@ -140,8 +172,7 @@ struct Made<'a> {
     logical_at: HashMap<(Option<usize>, String), usize>,
     /// How often an id came: the same in another image has the same.
     seen: HashMap<&'a str, usize>,
-    /// Bytes that are left.
-    room: usize,
+    room: Room,
 }
 
 impl<'a> Made<'a> {
@@ -153,16 +184,10 @@ impl<'a> Made<'a> {
         let again = self.seen.entry(&finding.id).or_insert(0);
         *again += 1;
         let result = result(finding, rule_index, place, *again);
-        let mut needed = size(&result)? + 1;
-        for rule in &self.rules[rules..] {
-            needed += size(rule)? + 1;
-        }
-        for location in &self.logical[logical..] {
-            needed += size(location)? + 1;
-        }
-        let fits = needed <= self.room;
+        let parts =
+            [serde_json::to_vec(&result)?, serde_json::to_vec(&self.rules[rules..])?, serde_json::to_vec(&self.logical[logical..])?];
+        let fits = self.room.take([&parts[0], &parts[1], &parts[2]])?;
         if fits {
-            self.room -= needed;
             self.results.push(result);
         } else {
             self.rules.truncate(rules);

@@ -1,8 +1,8 @@
-//! The end of the report for people: what failed, what was let pass and why, and what to do next.
+//! What the gate did, in words: what failed, what was let pass and why, and what to do next.
 
-use super::super::retrieve::shell_word;
-use super::super::{FindingEntry, IgnoreEntry, Report};
-use super::plural;
+use super::human::plural;
+use super::retrieve::shell_word;
+use super::{FindingEntry, IgnoreEntry, Report};
 use crate::policy::Day;
 
 /// Ignores that are told one by one; the rest is counted.
