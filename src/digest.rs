@@ -2,7 +2,7 @@
 
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 use std::fmt;
 
 /// A digest, `algorithm:encoded` (OCI image-spec, descriptor.md).
@@ -45,6 +45,16 @@ impl Digest {
         Digest::of(Sha256::new_with_prefix(bytes))
     }
 
+    /// The SHA-512 of `bytes`, which registries may name things by.
+    pub fn sha512(bytes: &[u8]) -> Digest {
+        Digest::of_sha512(Sha512::new_with_prefix(bytes))
+    }
+
+    /// What such a hash has come to.
+    pub fn of_sha512(hash: Sha512) -> Digest {
+        Digest(Form::Other(format!("sha512:{}", hex(&hash.finalize())).into()))
+    }
+
     /// What a hash has come to.
     pub fn of(hash: Sha256) -> Digest {
         Digest(Form::Sha256(hash.finalize().into()))
@@ -64,6 +74,14 @@ impl Digest {
     /// The path of this blob in an OCI layout.
     pub fn blob_path(&self) -> String {
         format!("blobs/{}", self.to_string().replacen(':', "/", 1))
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> &str {
+        match &self.0 {
+            Form::Sha256(_) => "sha256",
+            Form::Other(text) => text.split(':').next().unwrap_or_default(),
+        }
     }
 
     /// True where it can be compared with a computed digest.

@@ -117,7 +117,7 @@ pub enum Code {
     PlatformAbsent,
     /// History cannot be attributed to layers with certainty.
     AmbiguousHistory,
-    /// Digests were not computed, because that was asked for.
+    /// Digests were not compared, because that was asked for, or because they are of another kind than SHA-256.
     NotVerified,
     /// The image has not all layers of what is said to be its base.
     BaseDiffers,

@@ -1,13 +1,14 @@
 //! Reaching engines and registries: the options for it, and what the environment and the configs of docker and podman say.
 
 use anyhow::{Context, Result, bail};
-use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential, get_podman_credential};
+use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use pentimento::digest::Digest;
 use pentimento::image::platform::Platform;
 use pentimento::net::Trust;
 use pentimento::source::Source;
 use pentimento::source::access::Access;
 use pentimento::source::daemon::{Daemon, Endpoint};
+use pentimento::source::reference::Reference;
 use pentimento::source::registry::Credential;
 use pentimento::source::target::{Engine, Target};
 use serde_json::Value;
@@ -69,6 +70,17 @@ impl AccessArgs {
         self.password_stdin || self.token_stdin
     }
 
+    /// What was given to show to a registry is for that of the first target that is in one, and for no base.
+    pub fn reserve(&self, targets: &[String]) {
+        let reference = |target: &String| match Target::parse(target) {
+            Ok(Target::Registry(reference)) => Some(reference),
+            Ok(Target::Name(name)) => Reference::parse(&name).ok(),
+            _ => None,
+        };
+        let first = targets.iter().find_map(reference).map(|reference| reference.credentials_of().to_owned());
+        *self.shown_to.lock().unwrap_or_else(|e| e.into_inner()) = first;
+    }
+
     /// An engine, ready to be asked.
     pub fn daemon(&self, engine: Engine, stop: &Arc<AtomicUsize>) -> io::Result<Daemon> {
         let endpoint = if engine == Engine::Docker { self.docker() } else { podman() };
@@ -111,11 +123,11 @@ impl AccessArgs {
     fn docker(&self) -> Result<Endpoint, String> {
         let given = self.docker_host.clone().or_else(|| variable("DOCKER_HOST").filter(|_| self.docker_context.is_none()));
         if let Some(host) = given {
-            let certificates = variable("DOCKER_CERT_PATH").map_or_else(docker_config, PathBuf::from);
+            let certificates = variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(docker_folder).unwrap_or_default();
             let tls = variable("DOCKER_TLS_VERIFY").is_some() || variable("DOCKER_TLS").is_some();
             return endpoint(Engine::Docker, &host, tls.then_some(certificates.as_path()), variable("DOCKER_TLS_VERIFY").is_none());
         }
-        let config: Option<Value> = fs::read(docker_config().join("config.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let config: Option<Value> = docker_config().and_then(|path| serde_json::from_slice(&fs::read(path).ok()?).ok());
         let current = config.as_ref().and_then(|config| config.get("currentContext")?.as_str()).map(str::to_owned);
         let name = self.docker_context.clone().or_else(|| variable("DOCKER_CONTEXT")).or(current);
         match name.filter(|name| name != "default") {
@@ -160,43 +172,75 @@ impl AccessArgs {
         if self.no_credentials {
             return Ok(None);
         }
-        let found = match get_credential(host) {
-            Err(e) if is_absence(&e) => get_podman_credential(host),
-            result => result,
-        };
-        match found {
+        match login(host) {
             Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::Identity(token))),
             Ok(DockerCredential::UsernamePassword(name, token)) if name == "<token>" => Ok(Some(Credential::Identity(token))),
             Ok(DockerCredential::UsernamePassword(name, password)) => Ok(Some(Credential::Basic(name, password))),
             Err(e) if is_absence(&e) => Ok(None),
             // What a helper printed is not repeated: it may be what it should have kept.
-            Err(CredentialRetrievalError::HelperFailure { stdout, helper, .. }) if !stdout.contains("credentials not found") => {
+            Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
                 Err(io::Error::other(format!("the credential helper {helper} failed (--no-credentials does without)")))
             }
-            Err(CredentialRetrievalError::HelperFailure { .. }) => Ok(None),
             Err(e) => Err(io::Error::other(format!("the login for {host}: {e} (--no-credentials does without)"))),
         }
     }
 }
 
+/// What docker's config has, else what podman's has. Docker Hub has two names.
+fn login(host: &str) -> Result<DockerCredential, CredentialRetrievalError> {
+    let other = host.contains("index.docker.io").then_some("docker.io");
+    for config in docker_config().into_iter().chain(podman_configs()) {
+        let text = match fs::read(&config) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) => return Err(CredentialRetrievalError::ConfigReadError),
+        };
+        for host in [host].into_iter().chain(other) {
+            match get_credential_from_reader(&text[..], host) {
+                Err(e) if is_absence(&e) => {}
+                found => return found,
+            }
+        }
+    }
+    Err(CredentialRetrievalError::NoCredentialConfigured)
+}
+
 /// There is no login, which is no error: most images need none.
 fn is_absence(e: &CredentialRetrievalError) -> bool {
-    matches!(e, CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound)
-        || matches!(e, CredentialRetrievalError::ConfigReadError) && !docker_config().join("config.json").exists()
+    match e {
+        CredentialRetrievalError::HelperFailure { stdout, .. } => stdout.contains("credentials not found"),
+        _ => matches!(e, CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound),
+    }
 }
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn docker_config() -> PathBuf {
-    variable("DOCKER_CONFIG").map_or_else(|| PathBuf::from(variable("HOME").unwrap_or_default()).join(".docker"), PathBuf::from)
+/// The folder of docker's own files. Without a home there is none: what lies in the working directory does not count.
+fn docker_folder() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(variable("HOME").filter(|home| home.starts_with('/'))?).join(".docker"));
+    variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home)
+}
+
+fn docker_config() -> Option<PathBuf> {
+    Some(docker_folder()?.join("config.json"))
+}
+
+/// Podman's logins (containers-auth.json(5)).
+fn podman_configs() -> Vec<PathBuf> {
+    if let Some(path) = variable("REGISTRY_AUTH_FILE") {
+        return vec![path.into()];
+    }
+    let own = variable("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("containers/auth.json"));
+    let home = variable("HOME").filter(|home| home.starts_with('/')).map(|home| PathBuf::from(home).join(".config/containers/auth.json"));
+    own.into_iter().chain(home).collect()
 }
 
 /// What `docker context` keeps: a folder whose name is the SHA-256 of the context's.
 fn context(name: &str) -> Result<Endpoint, String> {
     let id = Digest::sha256(name.as_bytes()).encoded();
-    let contexts = docker_config().join("contexts");
+    let contexts = docker_folder().ok_or("there is no home, and so no context")?.join("contexts");
     let text =
         fs::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|e| format!("the context {name} cannot be read: {e}"))?;
     let meta: Value = serde_json::from_slice(&text).map_err(|_| format!("the context {name} is not JSON"))?;

@@ -97,6 +97,7 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     if piped == 1 && args.read.access.takes_stdin() {
         bail!("standard input can be read once: a target is read from it, and a secret of yours");
     }
+    args.read.access.reserve(&args.targets);
     let outputs = Outputs::of(&args.output, &args.targets)?;
     let from = now().unwrap_or_default();
     let detector = args.read.detector()?;

@@ -4,11 +4,12 @@ use super::read::ReadArgs;
 use super::written;
 use anyhow::{Context, Result};
 use pentimento::detect::Detector;
-use pentimento::report::{self, View};
+use pentimento::error::Code;
+use pentimento::report::{self, Scanned, View};
 use pentimento::source::daemon::{Daemon, Listed};
 use pentimento::source::target::Engine;
 use pentimento::text::sanitise;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -18,6 +19,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked whether all is to end.
 const TICK: Duration = Duration::from_millis(200);
+/// How often an image is scanned that cannot be read.
+const MOST_TRIES: u32 = 5;
 /// How long to wait for an engine that is away, at most.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -45,7 +48,7 @@ impl Watch<'_> {
         let _ = self.read.known.set(Arc::default());
         let daemon = self.read.access.daemon(self.engine, &self.stop).context(self.engine.as_str())?;
         let hears = listen(self.read.access.daemon(self.engine, &self.stop).context(self.engine.as_str())?);
-        let (mut seen, mut away, mut worst) = (HashSet::new(), None, 0);
+        let (mut seen, mut failed, mut away, mut worst) = (HashSet::new(), HashMap::<String, u32>::new(), None, 0);
         if self.new_only {
             seen.extend(daemon.images().context(self.engine.as_str())?.into_iter().map(|image| image.id));
         }
@@ -59,8 +62,16 @@ impl Watch<'_> {
                     let ids: HashSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
                     seen.retain(|id: &String| ids.contains(id.as_str()));
                     for image in images {
-                        if !self.is_stopped() && seen.insert(image.id.clone()) {
-                            worst = self.image(&image)?.max(worst);
+                        if self.is_stopped() || !seen.insert(image.id.clone()) {
+                            continue;
+                        }
+                        let (code, again) = self.image(&image)?;
+                        worst = [worst, code].into_iter().max_by_key(|code| Watch::rank(*code)).unwrap_or(code);
+                        // An engine that was about to end has not shown all of it.
+                        let tries = failed.entry(image.id.clone()).or_default();
+                        *tries += 1;
+                        if again && *tries < MOST_TRIES {
+                            seen.remove(&image.id);
                         }
                     }
                     self.wait(&hears, PATIENCE);
@@ -78,18 +89,35 @@ impl Watch<'_> {
         Ok(worst)
     }
 
-    /// Scans one image and prints its report as a line. Returns its exit code.
-    fn image(&self, image: &Listed) -> Result<u8> {
+    /// What was found wins over what could not be read, and that over what could not be opened.
+    fn rank(code: u8) -> u8 {
+        match code {
+            0 => 0,
+            2 => 1,
+            3 => 2,
+            _ => 3,
+        }
+    }
+
+    /// Scans one image and prints its report as a line. Returns its exit code, and whether another try may show more. A name may have come to mean another image since: then the
+    /// image is scanned by its id.
+    fn image(&self, image: &Listed) -> Result<(u8, bool)> {
         let prefix = format!("{}://", self.engine.as_str());
-        let target = format!("{prefix}{}", image.names.first().unwrap_or(&image.id));
-        let (scanned, failed) = match self.read.scan(self.detector, &target, &self.stop, true) {
+        let by_id = format!("{prefix}{}", image.id);
+        let by_name = image.names.first().map(|name| format!("{prefix}{name}"));
+        let is_it = |scanned: &Scanned| scanned.archive.blobs.iter().any(|blob| image.id.ends_with(&blob.stored.encoded()));
+        let scan = |target: &str| self.read.scan(self.detector, target, &self.stop, true);
+        let scanned = by_name.and_then(|target| scan(&target).ok()).filter(is_it);
+        let (scanned, failed) = match scanned.map_or_else(|| scan(&by_id), Ok) {
             Ok(scanned) => (vec![scanned], Vec::new()),
             // It was there a moment ago: what was removed since is no longer to be watched, but it was not searched either.
-            Err(e) => (Vec::new(), vec![(target, format!("{e:#}"))]),
+            Err(e) => (Vec::new(), vec![(by_id, format!("{e:#}"))]),
         };
         let (report, verdict) = report::build(&scanned, &failed, self.detector.rules(), self.view)?;
         written(format!("{}\n", serde_json::to_string(&report)?).as_bytes()).context("the report cannot be printed")?;
-        Ok(verdict.exit_code(self.found))
+        let broke_off = |code: &str| [Code::ReadFailed, Code::Truncated].iter().any(|known| known.as_str() == code);
+        let again = scanned.is_empty() || report.problems.iter().any(|problem| broke_off(&problem.code));
+        Ok((verdict.exit_code(self.found), again))
     }
 
     /// Waits until something is heard, for `time` at most.

@@ -119,7 +119,7 @@ const MEANINGS: &[(Code, &str)] = &[
     ),
     (
         Code::NotVerified,
-        "Digests were not computed, because that was asked for: that the bytes are those that the documents promise is not known.",
+        "Digests were not compared, because that was asked for, or because they are of another kind than SHA-256: that the bytes are those that the documents promise is not known.",
     ),
     (
         Code::BaseDiffers,

@@ -312,6 +312,11 @@ impl Image {
     }
 }
 
+/// What to say of a digest that is not computed.
+fn unverified(what: &str, digest: &Digest) -> String {
+    format!("the {what} {digest} was not compared with its digest: it is none of SHA-256")
+}
+
 /// What is wrong with one layer's bytes, as far as the image's documents tell.
 fn mismatches(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> Vec<Problem> {
     let name = crate::text::sanitise(&listed.name);
@@ -339,6 +344,9 @@ fn mismatches(archive: &Archive, listed: &Listed, diff_id: Option<&Digest>) -> V
     if let Some(size) = listed.size.filter(|size| *size != blob.stored_size) {
         let message = format!("the layer {name} has {} bytes, the manifest says {size}", blob.stored_size);
         problems.push(Problem::new(Code::SizeMismatch, message));
+    }
+    for digest in listed.digest.iter().filter(|digest| !digest.is_sha256()) {
+        problems.push(Problem::new(Code::NotVerified, unverified("layer", digest)));
     }
     let differs = |expected: &&Digest| expected.is_sha256() && blob.diff_id().is_some_and(|actual| *expected != actual);
     if let (Some(expected), Some(actual)) = (diff_id.filter(differs), blob.diff_id()) {

@@ -1,7 +1,7 @@
 //! OCI layouts: `index.json`, indexes in indexes, manifests (OCI image-spec; formats.md, parts 3 and 4), a lone manifest, and manifests
 //! that nothing names.
 
-use super::{Gathering, Image, Kind, LONGEST, Layer, Listed, Platform, json, no_document};
+use super::{Gathering, Image, Kind, LONGEST, Layer, Listed, Platform, json, no_document, unverified};
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::{Code, Problem};
@@ -318,6 +318,9 @@ impl Walk<'_, '_> {
         let blob = &self.archive.blobs[blob];
         if blob.cut {
             return;
+        }
+        if !digest.is_sha256() {
+            self.gathering.problem(Code::NotVerified, unverified(what, digest));
         }
         if digest.is_sha256() && *digest != blob.stored {
             self.gathering.problem(Code::DigestMismatch, format!("a {what} has the digest {} and is listed as {digest}", blob.stored));

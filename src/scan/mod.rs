@@ -28,7 +28,7 @@ use crate::layer::path::clean;
 use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::limits::Limits;
 use crate::rules::Confidence;
-use crate::source::{Members, Source, Stream, unmarked};
+use crate::source::{Members, Only, Source, Stream, unmarked};
 use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use feed::Fed;
@@ -306,7 +306,8 @@ fn known_near(queue: &Queue, members: &Members, member: Member, header: &Header)
 
 /// A tar that can be read once: one walker.
 fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
-    let Stream { target, reader, problems, only, .. } = source;
+    let Stream { target, reader, problems, mut only, .. } = source;
+    let file_system = only.is_some();
     let counted = Counted { inner: Pump::detached(reader, queue.stop.clone()), progress };
     let count: Count = Arc::new(|| progress.bytes.load(Ordering::Relaxed));
     // An archive holds many layers: it may unpack to more than one of them.
@@ -322,7 +323,9 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
     let end: io::Result<()> = loop {
         let step = match tar.next_entry() {
             Ok(None) => break Ok(()),
-            Ok(Some(header)) if only.as_ref().is_some_and(|only| !only.contains(&clean(&header.path).0)) => continue,
+            Ok(Some(header)) if only.as_mut().is_some_and(|only| !only.paths.remove(&*String::from_utf8_lossy(&clean(&header.path).0))) => {
+                continue;
+            }
             Ok(Some(header)) => walk.begin(&header).map(|(entry, change)| (header, entry, change)),
             Err(e) => Err(e),
         };
@@ -359,6 +362,7 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
         }
         Ok(()) => {
             walk.problems.extend(unmarked(&tar));
+            walk.problems.extend(only.iter().flat_map(missed));
             rest(&mut walk, &mut walker, &mut tar, &mut blobs);
         }
     }
@@ -366,8 +370,16 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
     walk.beside(&unpacking.beside.take());
     let mut archive = finish(walk, vec![walker.finish()], blobs, queue);
     archive.packing = unpacking.packing;
-    archive.file_system = only.is_some();
+    archive.file_system = file_system;
     Ok(archive)
+}
+
+/// What was wanted, is there, and did not come.
+fn missed(only: &Only) -> Option<Problem> {
+    let mut paths: Vec<&String> = only.paths.iter().filter(|path| (only.is_there)(path)).collect();
+    paths.sort();
+    let first = paths.first()?;
+    Some(Problem::at(Code::ReadFailed, first.as_bytes(), format!("{} that changed did not come with the others", paths.len())))
 }
 
 /// Why a stream cannot be an archive.

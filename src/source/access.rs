@@ -1,6 +1,6 @@
 //! Targets that are not on this machine's disk: what is needed to reach them, and reaching them.
 
-use super::daemon::{Container, Daemon, Endpoint, failed};
+use super::daemon::{Daemon, Endpoint, failed};
 use super::reference::Reference;
 use super::registry::{self, Credential};
 use super::target::{Engine, Target};
@@ -48,12 +48,12 @@ impl Access<'_> {
             }
             Target::Container(engine, name) => {
                 let container = self.daemon(engine).and_then(|daemon| daemon.container(&name));
-                let Container { file_system: reader, changed } = container.map_err(|e| failed(target, engine.as_str(), e))?;
+                let (reader, only) = container.map_err(|e| failed(target, engine.as_str(), e))?;
                 Ok(Source::Stream(Stream {
                     target: target.to_owned(),
                     reader,
                     problems: Problems::default(),
-                    only: Some(changed),
+                    only: Some(only),
                     by_engine: true,
                 }))
             }

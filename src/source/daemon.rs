@@ -1,10 +1,12 @@
 //! Images and containers of a running engine: Docker's API, which podman speaks too, over its socket. What the engine exports is read as it
 //! comes, and nothing is stored.
 
+use super::Only;
 use crate::error::Error;
-use crate::net::{Ask, Client, Reply, Trust, escaped};
+use crate::net::{Ask, Client, Method, Reply, Trust, escaped};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub enum Endpoint {
 }
 
 /// An engine.
+#[derive(Clone)]
 pub struct Daemon {
     client: Client,
     base: String,
@@ -37,14 +40,6 @@ pub struct Listed {
     pub id: String,
     /// Its tags.
     pub names: Vec<String>,
-}
-
-/// What a container has.
-pub struct Container {
-    /// All of its file system, as a tar.
-    pub file_system: Box<dyn Read + Send>,
-    /// The paths in it that it made or changed since it was created.
-    pub changed: HashSet<Vec<u8>>,
 }
 
 impl Daemon {
@@ -76,22 +71,41 @@ impl Daemon {
 
     /// The image `name`, as `docker save` writes it. Fails with [`io::ErrorKind::NotFound`] if the engine has no such image.
     pub fn image(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        self.json(&format!("/images/{}/json", path_of(name)))?;
+        let about = self.json(&format!("/images/{}/json", path_of(name)))?;
+        // A name without a tag would stand for all tags in what follows. What has no such tag is an id.
+        let latest = format!("{name}:latest");
+        let is_latest = |tag: &str| tag == latest || tag.strip_suffix(&latest).is_some_and(|registry| registry.ends_with('/'));
+        let mut tags = about.get("RepoTags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let name = if tags.any(is_latest) { &latest } else { name };
         Ok(self.get(&format!("/images/get?names={}", escaped(name)))?.body)
     }
 
-    /// What a container has.
-    pub fn container(&self, name: &str) -> io::Result<Container> {
+    /// The file system of a container, as a tar, and what in it was made or changed since it was created.
+    pub fn container(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, Only)> {
         let name = path_of(name);
         let changes = self.list(&format!("/containers/{name}/changes"))?;
-        let path = |change: &Value| Some(change.get("Path")?.as_str()?.trim_start_matches('/').as_bytes().to_vec());
+        let path = |change: &Value| Some(change.get("Path")?.as_str()?.trim_start_matches('/').to_owned());
         let gone = |change: &&Value| change.get("Kind").and_then(Value::as_u64) == Some(2);
         let paths = changes
             .iter()
             .filter(|change| !gone(change))
             .map(|change| path(change).ok_or_else(not_understood))
             .collect::<io::Result<_>>()?;
-        Ok(Container { file_system: self.get(&format!("/containers/{name}/export"))?.body, changed: paths })
+        let file_system = self.get(&format!("/containers/{name}/export"))?.body;
+        let (daemon, name) = (self.clone(), name.clone());
+        Ok((file_system, Only { paths, is_there: Box::new(move |path| daemon.is_there(&name, path)) }))
+    }
+
+    /// Whether there is a file at this path of a container now, or that is not known. Sockets are in no tar.
+    fn is_there(&self, container: &str, path: &str) -> bool {
+        /// As Go has it: a socket.
+        const SOCKET: u64 = 1 << 24;
+        let url = format!("{}/containers/{container}/archive?path={}", self.base, escaped(&format!("/{path}")));
+        let Ok(reply) = self.client.ask(&Ask { method: Method::HEAD, ..Ask::get(&url, &[]) }) else { return true };
+        let about = reply.header("x-docker-container-path-stat").and_then(|text| STANDARD.decode(text).ok());
+        let about: Option<Value> = about.and_then(|text| serde_json::from_slice(&text).ok());
+        let mode = about.as_ref().and_then(|about| about.get("mode")?.as_u64());
+        reply.status != 404 && mode.is_none_or(|mode| mode & SOCKET == 0)
     }
 
     /// All images with a name, and those without.

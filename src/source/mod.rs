@@ -43,10 +43,18 @@ pub struct Stream {
     pub reader: Box<dyn Read + Send>,
     /// What is to be said of how it was come by.
     pub problems: Problems,
-    /// A file system, of which these members are read; else all are, and what it is shows.
-    pub only: Option<HashSet<Vec<u8>>>,
+    /// A file system, of which some members are read; else all are, and what it is shows.
+    pub only: Option<Only>,
     /// An engine wrote it a moment ago: what it calls a layer stands for that layer's content.
     pub by_engine: bool,
+}
+
+/// Members of a stream that are wanted.
+pub struct Only {
+    /// Their paths. What is no UTF-8 in a name is U+FFFD here, as in JSON.
+    pub paths: HashSet<String>,
+    /// Whether there is something at a path that should have come, and did not.
+    pub is_there: Box<dyn Fn(&str) -> bool + Send>,
 }
 
 /// Members and how to open them.

@@ -2,7 +2,8 @@
 //! that it begins on, so that mounts (`/proc`, `/sys`, `/dev`, secrets of a build, volumes) are not read; no link is followed.
 //!
 //! What is mounted is in `/proc/self/mountinfo` (proc(5)). The number of the device does not tell: files of an overlay may have others than
-//! its directories, and a bind mount may have the same.
+//! its directories, and a bind mount may have the same. Since the table has mounts that others cover, too, what is at such a place is asked
+//! what mount it is on.
 
 use super::{Members, Opener, dir};
 use crate::error::{Code, Error, Problem, Problems};
@@ -27,6 +28,7 @@ pub fn files(target: &str, root: &Path, limits: &Limits) -> Result<Members, Erro
     let mut walk = Walk {
         is_top: root.parent().is_none(),
         device: device(&metadata),
+        mount: mount(&root),
         mounted: fs::read("/proc/self/mountinfo").ok().map(|text| mounted(&text, &root)),
         mounts: Vec::new(),
         links: HashMap::new(),
@@ -64,12 +66,14 @@ struct Walk {
     /// It begins at `/`.
     is_top: bool,
     device: u64,
+    /// The mount that it begins on, where that can be known.
+    mount: Option<u64>,
     /// Where something else is mounted, where that can be known.
     mounted: Option<HashSet<Vec<u8>>>,
     /// What lies on other file systems.
     mounts: Vec<Vec<u8>>,
-    /// Files with several names: by number, the first name.
-    links: HashMap<u64, Vec<u8>>,
+    /// Files with several names: by device and number, the first name.
+    links: HashMap<(u64, u64), Vec<u8>>,
     list: Vec<Header>,
     problems: Problems,
 }
@@ -79,7 +83,10 @@ impl Walk {
     fn item(&mut self, root: &Path, path: PathBuf, metadata: &Metadata) -> Option<PathBuf> {
         let name = dir::bytes(&path);
         let elsewhere = match &self.mounted {
-            Some(mounted) => mounted.contains(&name),
+            Some(mounted) => {
+                let plain = metadata.is_dir() || metadata.is_file();
+                mounted.contains(&name) && !(plain && self.mount.is_some() && mount(&root.join(&path)) == self.mount)
+            }
             None => metadata.is_dir() && device(metadata) != self.device,
         };
         if elsewhere || self.is_top && KERNEL.iter().any(|kernel| path == Path::new(kernel)) {
@@ -124,6 +131,15 @@ impl Walk {
     }
 }
 
+/// The number of the mount that a file or directory is on (proc(5), `/proc/PID/fdinfo`).
+#[cfg(unix)]
+fn mount(path: &Path) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    let file = fs::File::open(path).ok()?;
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
+}
+
 /// The mount points below `root`, relative to it. In a field of the table, white space and backslashes are octal.
 fn mounted(table: &[u8], root: &Path) -> HashSet<Vec<u8>> {
     let root = root.as_os_str().as_encoded_bytes();
@@ -151,11 +167,11 @@ fn device(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::dev(metadata)
 }
 
-/// The number of a file with several names.
+/// Device and number of a file with several names.
 #[cfg(unix)]
-fn number(metadata: &Metadata) -> Option<u64> {
+fn number(metadata: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    (metadata.nlink() > 1).then(|| metadata.ino())
+    (metadata.nlink() > 1).then(|| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(unix)]
@@ -175,7 +191,12 @@ fn device(_: &Metadata) -> u64 {
 }
 
 #[cfg(not(unix))]
-fn number(_: &Metadata) -> Option<u64> {
+fn mount(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(not(unix))]
+fn number(_: &Metadata) -> Option<(u64, u64)> {
     None
 }
 

@@ -93,7 +93,8 @@ fn a_registry_that_knows_no_ranges_sends_it_all_again() {
     store.push("app", "v1", &image("whole"));
     let (layer, tries) = (layer_of(&image("whole")), AtomicUsize::new(0));
     let run = scanned(move |request| {
-        let plain = Request { headers: HashMap::default(), method: request.method.clone(), path: request.path.clone() };
+        let plain =
+            Request { headers: HashMap::default(), method: request.method.clone(), path: request.path.clone(), body: String::new() };
         let mut answer = store.answer(&plain);
         if request.path.ends_with(&layer) && tries.fetch_add(1, Ordering::Relaxed) < 2 {
             answer.cut = Some(50_000);
@@ -379,4 +380,253 @@ fn nothing_is_asked_in_the_clear_or_offline_or_for_a_path() {
     assert_eq!(insecure.code, 2);
     assert!(insecure.stderr.contains("no such image"), "{}", insecure.stderr);
     assert!(seen.count("/v2/app/manifests/latest") > 0);
+}
+
+/// Scans `target` as somebody with a login, and returns which of the requests to `elsewhere` had it.
+fn leaks(answer: impl Fn(&Request, u16) -> Answer + Send + Sync + 'static, elsewhere: impl Fn(&Request) -> Answer + Send + Sync + 'static) {
+    let leaked = Arc::new(AtomicUsize::new(0));
+    let counted = leaked.clone();
+    let other = http(move |request| {
+        let has = request.headers.contains_key("authorization") || request.body.contains("refresh");
+        counted.fetch_add(usize::from(has), Ordering::Relaxed);
+        elsewhere(request)
+    });
+    let port = http(move |request| answer(request, other));
+    for options in [vec!["--username", "me", "--password-stdin"], vec!["--all-tags", "--username", "me", "--password-stdin"]] {
+        let tag = if options.len() == 4 { "" } else { ":v1" };
+        let target = format!("registry://localhost:{port}/app{tag}");
+        let arguments: Vec<&str> = ["scan", &target].into_iter().chain(options).collect();
+        let mut child = std::process::Command::new(crate::support::program());
+        let mut child =
+            child.args(arguments).stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().expect("it runs");
+        std::io::Write::write_all(&mut child.stdin.take().expect("input"), b"hunter-2\n").expect("written");
+        child.wait().expect("it ends");
+    }
+    assert_eq!(leaked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_login_is_for_the_registry_alone() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("login"));
+    let challenge = |answer: Answer| answer.with("WWW-Authenticate", "Basic realm=\"x\"");
+    let unknown = |request: &Request| !request.headers.contains_key("authorization");
+    // Whom it redirects to asks for the login.
+    let known = store.clone();
+    leaks(
+        move |request, other| match request.path.contains("/blobs/") {
+            _ if unknown(request) => challenge(Answer::of(401, "")),
+            true => Answer::of(307, "").with("Location", format!("http://127.0.0.1:{other}{}", request.path)),
+            false => known.answer(request),
+        },
+        move |request| {
+            let bearer = format!("Bearer realm=\"http://127.0.0.1:{}/token\"", request.headers["host"].split(':').nth(1).unwrap_or("1"));
+            if request.path.starts_with("/token") { Answer::of(200, "{}") } else { Answer::of(401, "").with("WWW-Authenticate", bearer) }
+        },
+    );
+    // The next page is elsewhere.
+    leaks(
+        move |request, other| match request.path.contains("/tags/list") {
+            _ if unknown(request) => challenge(Answer::of(401, "")),
+            true => Answer::of(200, "{\"tags\":[]}").with("Link", format!("<http://127.0.0.1:{other}/steal>; rel=\"next\"")),
+            false => store.answer(request),
+        },
+        |_| Answer::of(200, "{\"tags\":[]}"),
+    );
+}
+
+#[test]
+fn a_token_for_tokens_does_not_follow_a_redirect() {
+    let leaked = Arc::new(AtomicUsize::new(0));
+    let counted = leaked.clone();
+    let other = http(move |request| {
+        counted.fetch_add(usize::from(request.body.contains("refresh_token")), Ordering::Relaxed);
+        Answer::of(200, "{\"token\":\"t\"}")
+    });
+    let port = http(move |request| match request.path.starts_with("/token") {
+        true => Answer::of(307, "").with("Location", format!("http://127.0.0.1:{other}/token")),
+        false => {
+            let realm = format!("Bearer realm=\"http://{}/token\"", request.headers["host"]);
+            Answer::of(401, "").with("WWW-Authenticate", realm)
+        }
+    });
+    let dir = temporary();
+    let login = json!({ "auths": { format!("localhost:{port}"): { "identitytoken": format!("refresh-{}", 1) } } });
+    file(dir.path(), "config.json", login.to_string().as_bytes());
+    let status = std::process::Command::new(crate::support::program())
+        .args(["scan", &format!("registry://localhost:{port}/app:v1")])
+        .env("DOCKER_CONFIG", dir.path())
+        .output()
+        .expect("the program runs")
+        .status;
+    assert_eq!((status.code(), leaked.load(Ordering::Relaxed)), (Some(2), 0));
+}
+
+#[test]
+fn this_machine_is_not_asked_through_a_proxy() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("direct"));
+    let port = http(move |request| store.answer(request));
+    let log = Log::default();
+    let seen = log.clone();
+    let proxy = http(move |request| {
+        log.add(request);
+        Answer::of(502, "")
+    });
+    let proxy = format!("http://127.0.0.1:{proxy}");
+    let output = std::process::Command::new(crate::support::program())
+        .args(["scan", &format!("registry://localhost:{port}/app:v1"), "--no-credentials", "--format", "json"])
+        .envs([("HTTP_PROXY", &proxy), ("HTTPS_PROXY", &proxy), ("ALL_PROXY", &proxy)])
+        .output()
+        .expect("the program runs");
+    expect_all(&serde_json::from_slice(&output.stdout).expect("a report"));
+    assert_eq!(seen.count(""), 0);
+}
+
+/// A manifest with one blob, about an image.
+fn about(store: &mut Store, repository: &str, tag: &str, subject: &str, seed: &str) -> Value {
+    let blob = json!({ "predicate": { "token": token(seed) } }).to_string().into_bytes();
+    let digest = Digest::sha256(&blob).to_string();
+    let layer = json!({ "mediaType": "application/vnd.in-toto+json", "digest": digest, "size": blob.len() });
+    store.blobs.insert(digest, blob);
+    store.blobs.insert(Digest::sha256(b"{}").to_string(), b"{}".to_vec());
+    let config = json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::sha256(b"{}").to_string(), "size": 2 });
+    let manifest = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer] }).to_string();
+    let digest = store.manifest(repository, tag, OCI_MANIFEST, manifest.clone().into_bytes());
+    json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": manifest.len(),
+        "platform": { "os": "unknown", "architecture": "unknown" }, "annotations": { "vnd.docker.reference.digest": subject } })
+}
+
+#[test]
+fn attestations_belong_to_the_platform_that_they_are_about() {
+    let mut store = Store::default();
+    let amd = store.push("app", "amd", &image("amd64"));
+    let arm = store.push("app", "arm", &TestImage::new().layer([secret("arm64")]).oci_archive(Packing::Gzip));
+    let mut listed = Vec::new();
+    for (digest, architecture) in [(&amd, "amd64"), (&arm, "arm64")] {
+        let size = store.manifests[&("app".to_owned(), digest.clone())].1.len();
+        let platform = json!({ "os": "linux", "architecture": architecture });
+        listed.push(json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": size, "platform": platform }));
+        listed.push(about(&mut store, "app", architecture, digest, &format!("attested {architecture}")));
+    }
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed });
+    store.manifest("app", "v1", OCI_INDEX, index.to_string().into_bytes());
+    let port = http(move |request| store.answer(request));
+    let report =
+        run(["scan", &format!("registry://localhost:{port}/app:v1"), "--platform", "linux/amd64", "--no-credentials", "--format", "json"])
+            .json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "the image's, and its attestation's: {report:#}");
+}
+
+#[test]
+fn what_hangs_on_a_tag_of_its_own_is_read_where_there_is_a_list_too() {
+    let mut store = Store::default();
+    let digest = store.push("app", "v1", &image("tagged"));
+    about(&mut store, "app", &format!("{}.att", digest.replacen(':', "-", 1)), &digest, "hung on");
+    let report = scanned(move |request| store.answer(request)).json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+}
+
+#[test]
+fn an_image_in_two_repositories_has_two_lists_of_referrers() {
+    let mut store = Store::default();
+    let base = image("twice");
+    let digest = store.push("app", "v1", &base);
+    store.push("prod", "v1", &base);
+    about(&mut store, "prod", &format!("{}.att", digest.replacen(':', "-", 1)), &digest, "of prod");
+    let port = http(move |request| store.answer(request));
+    let report = run(["scan", &format!("registry://localhost:{port}"), "--all-tags", "--no-credentials", "--format", "json"]).json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+}
+
+#[test]
+fn tags_that_are_not_told_are_not_clean() {
+    let mut store = Store::default();
+    store.push("app", "v1", &TestImage::new().layer([put("a", "b")]).oci_archive(Packing::Gzip));
+    store.push("lost", "v1", &image("lost"));
+    for (status, body) in [(404, "{}"), (405, ""), (500, ""), (200, "{\"errors\":[]}"), (200, "{\"tags\":[0]}")] {
+        let store = store.clone();
+        let port = http(move |request| match request.path.starts_with("/v2/lost/tags/") {
+            true => Answer::of(status, body).with("Retry-After", "0"),
+            false => store.answer(request),
+        });
+        let ran = run(["scan", &format!("registry://localhost:{port}"), "--all-tags", "--no-credentials", "--format", "json"]);
+        assert_eq!((ran.code, &ran.json()["complete"]), (3, &json!(false)), "{status} {body}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_digest_of_another_kind_is_compared_or_not_believed() {
+    use sha2::{Digest as _, Sha512};
+    let mut store = Store::default();
+    store.push("app", "v1", &image("sha512"));
+    let (media_type, bytes) = store.manifests[&("app".to_owned(), "v1".to_owned())].clone();
+    let digest = format!("sha512:{}", pentimento::digest::hex(&Sha512::digest(&bytes)));
+    store.manifests.insert(("app".to_owned(), digest.clone()), (media_type.clone(), bytes.clone()));
+    let other = format!("sha512:{}", "ab".repeat(64));
+    store.manifests.insert(("app".to_owned(), other.clone()), (media_type.clone(), bytes.clone()));
+    // A layer under such a name.
+    let mut manifest: Value = serde_json::from_slice(&bytes).expect("a manifest");
+    let layer = store.blobs[&layer_of(&image("sha512"))].clone();
+    for (tag, content) in [("good", layer.clone()), ("bad", b"something else".to_vec())] {
+        let name = format!("sha512:{}", pentimento::digest::hex(&Sha512::digest(&content)));
+        store.blobs.insert(name.clone(), layer.clone());
+        manifest["layers"][0]["digest"] = json!(name);
+        manifest["layers"][0]["size"] = json!(layer.len());
+        store.manifest("app", tag, &media_type, manifest.to_string().into_bytes());
+    }
+    let port = http(move |request| store.answer(request));
+    let scan =
+        |reference: &str| run(["scan", &format!("registry://localhost:{port}/app{reference}"), "--no-credentials", "--format", "json"]);
+    assert_eq!(scan(&format!("@{digest}")).code, 1);
+    let wrong = scan(&format!("@{other}"));
+    assert!(wrong.code == 2 && wrong.stderr.contains("verified"), "{}", wrong.stderr);
+    expect_all(&scan(":good").json());
+    let bad = scan(":bad").json();
+    assert!(bad["complete"] == false && codes(&bad).contains(&"read-failed"), "{bad:#}");
+}
+
+#[test]
+fn a_list_of_nonsense_is_no_list() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("nonsense"));
+    let run = scanned(move |request| match request.path.contains("/referrers/") {
+        true => Answer::of(200, format!("{{\"manifests\":[{}0]}}", "0,".repeat(100_000))),
+        false => store.answer(request),
+    });
+    let report = run.json();
+    assert!(report["complete"] == false && codes(&report).contains(&"read-failed"), "{report:#}");
+}
+
+#[test]
+fn the_layers_of_a_cache_are_read() {
+    let mut store = Store::default();
+    let archive = image("cache");
+    store.push("app", "image", &archive);
+    let layer = layer_of(&archive);
+    let listed = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer, "size": store.blobs[&layer].len() });
+    let config = b"{\"layers\":[]}".to_vec();
+    let digest = Digest::sha256(&config).to_string();
+    let about = json!({ "mediaType": "application/vnd.buildkit.cacheconfig.v0", "digest": digest, "size": config.len() });
+    store.blobs.insert(digest, config);
+    let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [listed, about] });
+    store.manifest("app", "v1", OCI_INDEX, index.to_string().into_bytes());
+    let report = scanned(move |request| store.answer(request)).json();
+    assert!(report["findings"].as_array().is_some_and(|found| !found.is_empty()), "{report:#}");
+}
+
+/// A desktop's directory for what runs, and no login of podman's in it.
+#[test]
+fn a_config_without_a_login_is_none() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("nologin"));
+    let port = http(move |request| store.answer(request));
+    let dir = temporary();
+    file(dir.path(), "config.json", b"{\"auths\":{}}");
+    let output = std::process::Command::new(crate::support::program())
+        .args(["scan", &format!("registry://localhost:{port}/app:v1"), "--format", "json"])
+        .envs([("DOCKER_CONFIG", dir.path()), ("XDG_RUNTIME_DIR", dir.path())])
+        .output()
+        .expect("the program runs");
+    expect_all(&serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))));
 }

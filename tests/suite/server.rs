@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use crate::support::members;
 
-/// A request: method, path with query, headers in lower case.
+/// A request: method, path with query, headers in lower case, and a form if there is one.
 pub struct Request {
     pub method: String,
     pub path: String,
     pub headers: HashMap<String, String>,
+    pub body: String,
 }
 
 /// An answer.
@@ -63,7 +64,8 @@ fn serve(stream: impl Read + Write, handler: &Handler) {
     }
     let mut body = vec![0; headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0)];
     let _ = reader.read_exact(&mut body);
-    let request = Request { method, path, headers };
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let request = Request { method, path, headers, body };
     let answer = handler(&request);
     let stream = reader.get_mut();
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n", answer.status, answer.body.len());

@@ -1,9 +1,11 @@
 //! Engines, containers, file systems and bare names.
 
+use crate::raw::Raw;
 use crate::server::{Answer, Log, Store, http, socket};
 use crate::support::{
     Packing, Run, TestImage, archive, codes, dir, fates, file, layer_tar, members, program, put, rm, run, temporary, token,
 };
+use pentimento::digest::Digest;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -114,7 +116,7 @@ fn contexts_and_other_engines_are_found() {
     let place = temporary();
     let at = place.path().join("docker.sock");
     engine(&at, "app:v1", image("context"));
-    let id = pentimento::digest::Digest::sha256(b"mine").encoded();
+    let id = Digest::sha256(b"mine").encoded();
     let meta = place.path().join("contexts/meta").join(id);
     std::fs::create_dir_all(&meta).expect("a directory");
     let endpoint = json!({ "Name": "mine", "Endpoints": { "docker": { "Host": format!("unix://{}", at.display()) } } });
@@ -140,6 +142,36 @@ fn of_a_container_what_it_changed_is_read() {
     assert_eq!(report["complete"], true, "{report:#}");
     let found: Vec<String> = fates(&report).into_iter().map(|(path, ..)| path).collect();
     assert_eq!(found, ["app/.env"], "{report:#}");
+}
+
+/// JSON cannot say what a name is that is no UTF-8; and what has changed may not come.
+#[test]
+fn of_a_container_nothing_is_left_out_in_silence() {
+    for (missing, mode, complete) in [("app/gone", 0o644u64, false), ("run/a.sock", 1 << 24, true)] {
+        let place = temporary();
+        let at = place.path().join("docker.sock");
+        let odd = Raw { name: b"srv/caf\xe9.env".to_vec(), ..Raw::new("", b'0', env_file("odd")) };
+        let export = [odd.blocks(), layer_tar(&[put("app/.env", "A=1\n")])].concat();
+        socket(&at, move |request| {
+            let stat = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, json!({ "mode": mode }).to_string());
+            match request.path.as_str() {
+                "/containers/web/changes" => {
+                    let change = |path: &str| json!({ "Path": path, "Kind": 1 });
+                    Answer::of(
+                        200,
+                        json!([change("/srv/caf\u{fffd}.env"), change("/app/.env"), change(&format!("/{missing}"))]).to_string(),
+                    )
+                }
+                "/containers/web/export" => Answer::of(200, export.clone()),
+                path if path.starts_with("/containers/web/archive") => Answer::of(200, "").with("X-Docker-Container-Path-Stat", stat),
+                _ => Answer::of(404, ""),
+            }
+        });
+        let host = [("DOCKER_HOST", format!("unix://{}", at.display()))];
+        let report = run_in(&host, &["scan", "docker://container/web", "--format", "json"]).json();
+        assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report:#}");
+        assert_eq!(report["complete"], complete, "{report:#}");
+    }
 }
 
 #[test]
@@ -223,14 +255,25 @@ fn an_engine_is_watched() {
     let base = [put("app/.env", env_file("watched"))];
     let first = TestImage::new().layer(base.clone()).docker_save();
     let next = TestImage::new().layer(base).layer([put("app/more", env_file("appeared"))]).docker_save();
+    let (first_id, next_id) = (id_of(&first), id_of(&next));
+    let by_id = next_id.clone();
     socket(&at, move |request| {
         log.add(request);
         let two = has_second.load(Ordering::Relaxed);
         match request.path.as_str() {
-            "/images/json" if two => Answer::of(200, json!([{ "Id": "sha256:1", "RepoTags": ["a:1"] }, { "Id": "sha256:2" }]).to_string()),
-            "/images/json" => Answer::of(200, json!([{ "Id": "sha256:1", "RepoTags": ["a:1"] }]).to_string()),
+            "/images/json" if two => {
+                // The name has moved on: the first image is no longer called so.
+                Answer::of(200, json!([{ "Id": first_id, "RepoTags": null }, { "Id": next_id, "RepoTags": ["a:1"] }]).to_string())
+            }
+            "/images/json" => Answer::of(200, json!([{ "Id": first_id, "RepoTags": ["a:1"] }]).to_string()),
             path if path.ends_with("/json") => Answer::of(200, "{}"),
-            path if path.starts_with("/images/get") && path.contains("sha256") => Answer::of(200, next.clone()),
+            path if path.starts_with("/images/get") && path.contains("sha256") => {
+                // The first time, the engine is about to end.
+                let mut answer = Answer::of(200, next.clone());
+                answer.cut = (log.count("GET /images/get?names=sha256") == 1).then_some(2000);
+                answer
+            }
+            // What the name means is not looked at again in the list.
             path if path.starts_with("/images/get") => Answer::of(200, first.clone()),
             path if path.starts_with("/events") => {
                 std::thread::sleep(std::time::Duration::from_millis(300));
@@ -249,13 +292,71 @@ fn an_engine_is_watched() {
     let report: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
     assert_eq!((&report["verdict"], &report["images"][0]["source"]), (&json!("found"), &json!("docker://a:1")));
     second.store(true, Ordering::Relaxed);
+    let cut: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
+    assert_eq!(cut["complete"], false, "{cut:#}");
     let report: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
-    assert_eq!(report["images"][0]["source"], "docker://sha256:2");
-    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
+    assert_eq!(report["images"][0]["source"], format!("docker://{by_id}"), "the name is that of another image");
+    assert_eq!((&report["complete"], report["findings"].as_array().map(Vec::len)), (&json!(true), Some(2)), "{report:#}");
     let killed = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
     assert!(killed.success());
     assert_eq!(child.wait().expect("an end").code(), Some(1), "the worst that was seen");
-    assert_eq!(seen.count("GET /images/get"), 2, "each image was scanned once");
+    assert_eq!((seen.count("GET /images/get?names=a"), seen.count("GET /images/get?names=sha256")), (3, 2));
+}
+
+/// The digest of the config of a saved image.
+fn id_of(archive: &[u8]) -> String {
+    let (_, bytes) = members(archive).into_iter().find(|(name, _)| name == "manifest.json").expect("a manifest");
+    let manifest: Value = serde_json::from_slice(&bytes).expect("JSON");
+    let config = manifest[0]["Config"].as_str().expect("a config").to_owned();
+    let (_, bytes) = members(archive).into_iter().find(|(name, _)| *name == config).expect("the config");
+    Digest::sha256(&bytes).to_string()
+}
+
+/// An engine prepares an export before it sends the first byte, and may never do so.
+#[test]
+fn whoever_waits_can_be_stopped() {
+    let place = temporary();
+    let at = place.path().join("docker.sock");
+    socket(&at, |_| {
+        std::thread::sleep(std::time::Duration::from_secs(60));
+        Answer::of(404, "")
+    });
+    let host = [("DOCKER_HOST", format!("unix://{}", at.display()))];
+    let started = std::time::Instant::now();
+    let ran = run_in(&host, &["scan", "docker://app:v1", "--timeout", "1"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("stopped while waiting"), "{}", ran.stderr);
+    let port = http(|request| {
+        std::thread::sleep(std::time::Duration::from_secs(if request.path == "/v2/" { 0 } else { 60 }));
+        Answer::of(404, "")
+    });
+    let ran = run_in(&[], &["scan", &format!("registry://localhost:{port}/app:v1"), "--timeout", "1", "--no-credentials"]);
+    assert!(ran.code == 2 && ran.stderr.contains("stopped while waiting"), "{}", ran.stderr);
+    assert!(started.elapsed().as_secs() < 60, "it waited for the servers");
+}
+
+#[test]
+fn a_name_without_a_tag_is_the_latest() {
+    let place = temporary();
+    let at = place.path().join("docker.sock");
+    let log = Log::default();
+    let seen = log.clone();
+    let archive = image("latest");
+    socket(&at, move |request| {
+        log.add(request);
+        match request.path.as_str() {
+            "/images/app/json" => {
+                Answer::of(200, json!({ "Id": "sha256:abc", "RepoTags": ["other:1", "localhost/app:latest"] }).to_string())
+            }
+            "/images/abc/json" => Answer::of(200, json!({ "Id": "sha256:abc", "RepoTags": ["app:latest"] }).to_string()),
+            path if path.starts_with("/images/get") => Answer::of(200, archive.clone()),
+            _ => Answer::of(404, ""),
+        }
+    });
+    let host = [("DOCKER_HOST", format!("unix://{}", at.display()))];
+    assert_eq!(run_in(&host, &["scan", "docker://app"]).code, 1);
+    assert_eq!(run_in(&host, &["scan", "docker://abc"]).code, 1);
+    assert_eq!((seen.count("names=app%3Alatest"), seen.count("names=abc")), (1, 1));
 }
 
 #[test]

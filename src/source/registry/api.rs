@@ -2,9 +2,11 @@
 
 use super::auth::{Authority, Credential, denied};
 use crate::digest::Digest;
-use crate::net::{Ask, Client, Method, Reply, joined};
+use crate::net::{Ask, Client, Method, Reply, joined, same_server};
 use crate::source::reference::Reference;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::OnceLock;
 
@@ -13,8 +15,10 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.oci.artifact.manifest.v1+json, application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
 /// What all pages of a list may have together, in bytes, and how many there may be.
-const LARGEST_LIST: u64 = 64 << 20;
+const LARGEST_LIST: u64 = 16 << 20;
 const MOST_PAGES: usize = 10_000;
+/// The same of a list of referrers, each of which takes more than its text.
+const MOST_REFERRERS: u64 = 4 << 20;
 
 /// A registry.
 pub struct Registry {
@@ -66,6 +70,11 @@ impl Registry {
             all.extend(header.iter().map(|header| ("authorization", header.as_str())));
             let reply = self.client.ask(&Ask { method: method.clone(), url: &url, headers: &all, form: None })?;
             match reply.status {
+                // A login is for the registry, not for whomever it redirects to.
+                401 | 403 if !reply.at_home => {
+                    let why = format!("the registry redirects to a server that denies access (status {})", reply.status);
+                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+                }
                 401 if !answered => {
                     answered = true;
                     if !self.authority.answer(&self.client, &reply, scope)? {
@@ -88,7 +97,12 @@ impl Registry {
         }
         let media_type = reply.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
         let bytes = reply.bytes(most)?;
-        let digest = Digest::parse(reference).unwrap_or_else(|| Digest::sha256(&bytes));
+        let digest = match Digest::parse(reference) {
+            // One of SHA-256 is compared by the scan.
+            Some(digest) if digest.is_sha256() || digest == Digest::sha512(&bytes) => digest,
+            Some(digest) => return Err(io::Error::other(format!("what the registry has under {digest} could not be verified"))),
+            None => Digest::sha256(&bytes),
+        };
         Ok(Some(Manifest { digest, media_type, bytes }))
     }
 
@@ -125,36 +139,42 @@ impl Registry {
 
     /// The tags of a repository; none if there is no such.
     pub fn tags(&self, repository: &str) -> io::Result<Option<Vec<String>>> {
-        Ok(self.list(&format!("{repository}/tags/list?n=1000"), "tags", &[], &pull(repository))?.map(names))
+        self.list::<Tags>(&format!("{repository}/tags/list?n=1000"), &[], &pull(repository), LARGEST_LIST)
     }
 
     /// The repositories of the registry, where it tells.
     pub fn repositories(&self) -> io::Result<Option<Vec<String>>> {
-        Ok(self.list("_catalog?n=1000", "repositories", &[], "registry:catalog:*")?.map(names))
+        self.list::<Repositories>("_catalog?n=1000", &[], "registry:catalog:*", LARGEST_LIST)
     }
 
     /// Descriptors of what says that it is about `digest`; none where the registry has no such list.
-    pub fn referrers(&self, repository: &str, digest: &Digest) -> io::Result<Option<Vec<Value>>> {
-        self.list(&format!("{repository}/referrers/{digest}"), "manifests", &[("accept", MANIFESTS)], &pull(repository))
+    pub fn referrers(&self, repository: &str, digest: &Digest) -> io::Result<Option<Vec<Descriptor>>> {
+        let path = format!("{repository}/referrers/{digest}");
+        self.list::<Referrers>(&path, &[("accept", MANIFESTS)], &pull(repository), MOST_REFERRERS)
     }
 
     /// A list that comes in pages; none where the registry knows no such list.
-    fn list(&self, path: &str, key: &str, headers: &[(&str, &str)], scope: &str) -> io::Result<Option<Vec<Value>>> {
-        let (mut items, mut next, mut left) = (Vec::new(), path.to_owned(), LARGEST_LIST);
-        for _ in 0..MOST_PAGES {
+    fn list<P: Page>(&self, path: &str, headers: &[(&str, &str)], scope: &str, most: u64) -> io::Result<Option<Vec<P::Item>>> {
+        let base = format!("{}://{}/v2/{path}", self.scheme(), self.host);
+        let (mut items, mut next, mut left) = (Vec::new(), base.clone(), most);
+        for page in 0..MOST_PAGES {
             let reply = self.ask(&Method::GET, &next, headers, scope)?;
             match reply.status {
                 200 => {}
-                400 | 404 | 405 | 501 => return Ok(None),
+                400 | 404 | 405 | 501 if page == 0 => return Ok(None),
                 status => return Err(unexpected(status)),
             }
-            let link = reply.header("link").and_then(next_page).map(str::to_owned);
+            let link = reply.headers("link").find_map(next_page).map(|link| joined(&base, link)).transpose()?;
             let bytes = reply.bytes(left)?;
             left -= bytes.len() as u64;
-            let page: Value = serde_json::from_slice(&bytes).map_err(|_| io::Error::other("the registry's list is not JSON"))?;
-            items.extend(page.get(key).and_then(Value::as_array).into_iter().flatten().cloned());
+            let page: P = serde_json::from_slice(&bytes).map_err(|_| io::Error::other("the registry's list is not understood"))?;
+            items.extend(page.items());
             match link {
-                Some(link) => next = joined(&format!("{}://{}/v2/{path}", self.scheme(), self.host), &link)?,
+                // What we are shown to the registry for is not for others.
+                Some(link) if !same_server(&base, &link) => {
+                    return Err(io::Error::other("the registry's list goes on at another server, which is not asked"));
+                }
+                Some(link) => next = link,
                 None => return Ok(Some(items)),
             }
         }
@@ -162,8 +182,46 @@ impl Registry {
     }
 }
 
-fn names(items: Vec<Value>) -> Vec<String> {
-    items.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+/// A page of a list: the key has to be there; `null` is an empty list.
+trait Page: DeserializeOwned {
+    type Item;
+    fn items(self) -> Vec<Self::Item>;
+}
+
+macro_rules! page {
+    ($name:ident, $key:ident, $item:ty) => {
+        #[derive(Deserialize)]
+        struct $name {
+            #[serde(deserialize_with = "Option::deserialize")]
+            $key: Option<Vec<$item>>,
+        }
+
+        impl Page for $name {
+            type Item = $item;
+            fn items(self) -> Vec<$item> {
+                self.$key.unwrap_or_default()
+            }
+        }
+    };
+}
+
+page!(Tags, tags, String);
+page!(Repositories, repositories, String);
+page!(Referrers, manifests, Descriptor);
+
+/// What refers to a manifest (OCI image-spec, "Descriptor").
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 /// What we want to do.
@@ -175,10 +233,17 @@ fn unexpected(status: u16) -> io::Error {
     io::Error::other(format!("the registry answers with the status {status}"))
 }
 
-/// The address in `<…>; rel="next"`.
-fn next_page(link: &str) -> Option<&str> {
-    let (address, rest) = link.strip_prefix('<')?.split_once('>')?;
-    rest.replace(['"', ' '], "").contains("rel=next").then_some(address)
+/// The address in `<…>; rel="next"`, which may stand among others (RFC 8288).
+fn next_page(header: &str) -> Option<&str> {
+    header.split('<').skip(1).find_map(|link| {
+        let (address, parameters) = link.split_once('>')?;
+        let is_next = |parameter: &str| {
+            let (name, value) = parameter.split_once('=')?;
+            let mut relations = value.trim().trim_end_matches(',').trim().trim_matches('"').split_whitespace();
+            Some(name.trim().eq_ignore_ascii_case("rel") && relations.any(|relation| relation.eq_ignore_ascii_case("next")))
+        };
+        parameters.split(';').any(|parameter| is_next(parameter) == Some(true)).then_some(address)
+    })
 }
 
 #[cfg(test)]
@@ -188,6 +253,7 @@ mod tests {
     #[test]
     fn pages_are_linked() {
         assert_eq!(next_page("</v2/a/tags/list?n=1&last=x>; rel=\"next\""), Some("/v2/a/tags/list?n=1&last=x"));
+        assert_eq!(next_page("</v2/docs>; rel=help, </v2/2>; title=\"a, b\"; REL=\"x Next\", </v2/3>"), Some("/v2/2"));
         assert_eq!(next_page("</v2/>; rel=prev"), None);
         assert_eq!(next_page("nonsense"), None);
     }

@@ -23,6 +23,8 @@ pub use auth::Credential;
 
 /// How deep indexes may nest.
 const MAX_DEPTH: usize = 8;
+/// About what a value of a document takes, beside its text. In bytes.
+const VALUE: u64 = 64;
 /// Tags that cosign hangs on a manifest, where the registry keeps no list of referrers (distribution-spec, "Referrers Tag Schema").
 const SUFFIXES: [&str; 4] = ["", ".att", ".sbom", ".sig"];
 
@@ -74,8 +76,8 @@ struct Listing<'a> {
     /// By path.
     members: BTreeMap<String, (u64, Place)>,
     problems: Problems,
-    /// Manifests that were looked at.
-    seen: HashSet<Digest>,
+    /// Manifests that were looked at, by repository: what refers to one is another matter in each.
+    seen: HashSet<(Arc<str>, Digest)>,
     /// The registry keeps no list of referrers.
     without_list: bool,
     /// Bytes of manifests, which are kept.
@@ -104,13 +106,29 @@ impl Listing<'_> {
         let (tags, only): (Vec<String>, bool) = match (&reference.digest, &reference.tag, self.wanted.all_tags) {
             (Some(digest), _, _) => (vec![digest.to_string()], true),
             (None, Some(tag), _) => (vec![tag.clone()], true),
-            (None, None, true) => (self.registry.tags(repository)?.unwrap_or_default(), false),
+            (None, None, true) => match self.registry.tags(repository) {
+                Ok(Some(tags)) if !tags.is_empty() || reference.repository.is_none() => (tags, false),
+                Ok(_) if reference.repository.is_some() => {
+                    return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such repository, or it has no tags"));
+                }
+                // One of many.
+                Ok(_) => {
+                    self.problem(Code::ReadFailed, format!("{repository}: the registry does not tell its tags"));
+                    return Ok(());
+                }
+                Err(e) if reference.repository.is_none() => {
+                    self.problem(Code::ReadFailed, format!("{repository}: its tags cannot be had: {e}"));
+                    return Ok(());
+                }
+                Err(e) => return Err(e),
+            },
             (None, None, false) => (vec!["latest".to_owned()], true),
         };
-        if tags.is_empty() && reference.repository.is_some() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such repository, or it has no tags"));
-        }
         for tag in tags {
+            if self.registry.client().is_stopped() {
+                self.problem(Code::Interrupted, format!("stopped before {repository}:{tag}"));
+                break;
+            }
             if self.index.len() >= self.limits.manifests {
                 self.problem(Code::LimitReached, format!("the registry has more than {} tags (--max-manifests)", self.limits.manifests));
                 break;
@@ -142,16 +160,15 @@ impl Listing<'_> {
 
     /// Lists a manifest or index, and what it names.
     fn document(&mut self, repository: &Arc<str>, manifest: Manifest, depth: usize) {
-        if !self.seen.insert(manifest.digest.clone()) {
+        if self.seen.contains(&(repository.clone(), manifest.digest.clone())) || !self.has_room(depth) {
             return;
         }
-        if self.seen.len() > self.limits.manifests || depth > MAX_DEPTH {
-            return self.problem(
-                Code::LimitReached,
-                format!("more than {} manifests (--max-manifests), or indexes nested deeper than {MAX_DEPTH}", self.limits.manifests),
-            );
+        self.seen.insert((repository.clone(), manifest.digest.clone()));
+        if !self.members.contains_key(&manifest.digest.blob_path()) {
+            // Each value takes more than its text.
+            let values = memchr::memchr3_iter(b',', b'[', b'{', &manifest.bytes).count() as u64;
+            self.held += manifest.bytes.len() as u64 + VALUE * values;
         }
-        self.held += manifest.bytes.len() as u64;
         if self.held > 2 * self.limits.json {
             return self.problem(Code::LimitReached, "the manifests take more than is kept (twice --max-json)".to_owned());
         }
@@ -160,8 +177,16 @@ impl Listing<'_> {
         self.members.insert(manifest.digest.blob_path(), (bytes.len() as u64, Place::Here(bytes)));
         let Some(document) = document else { return };
         let list = |key: &str| document.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-        for child in list("manifests") {
-            self.child(repository, &child, depth);
+        let children = list("manifests");
+        let wanted: HashSet<&str> =
+            children.iter().filter(|child| self.is_wanted(child)).filter_map(|child| text(child, "/digest")).collect();
+        for child in &children {
+            // Where it was built, and of what: that stands beside an image as one for no platform.
+            let about = text(child, "/annotations/vnd.docker.reference.digest");
+            let nowhere = text(child, "/platform/os") == Some("unknown");
+            if self.is_wanted(child) || nowhere && about.is_none_or(|about| wanted.contains(about)) {
+                self.child(repository, child, depth);
+            }
         }
         for key in ["layers", "blobs"] {
             list(key).iter().for_each(|descriptor| self.blob(repository, descriptor));
@@ -173,10 +198,32 @@ impl Listing<'_> {
         self.referrers(repository, &manifest.digest, depth);
     }
 
-    /// What an index names, unless it is for another platform.
+    fn is_wanted(&self, descriptor: &Value) -> bool {
+        descriptor.get("platform").is_none_or(|platform| (self.wanted.platform)(platform))
+    }
+
+    /// Whether one more manifest may be looked at; else that is a problem.
+    fn has_room(&mut self, depth: usize) -> bool {
+        let most = self.limits.manifests;
+        let has_room = self.seen.len() < most && depth <= MAX_DEPTH;
+        if !has_room {
+            let message = format!("more than {most} manifests (--max-manifests), or indexes nested deeper than {MAX_DEPTH}");
+            self.problem(Code::LimitReached, message);
+        }
+        has_room
+    }
+
+    /// What an index names.
     fn child(&mut self, repository: &Arc<str>, descriptor: &Value, depth: usize) {
-        let Some(digest) = digest_of(descriptor) else { return };
-        if self.seen.contains(&digest) || descriptor.get("platform").is_some_and(|platform| !(self.wanted.platform)(platform)) {
+        let Some(digest) = digest_of(descriptor) else {
+            return self.problem(Code::InvalidDocument, format!("{repository}: an index names something without a digest"));
+        };
+        // The index of a cache names layers.
+        let media_type = text(descriptor, "/mediaType").unwrap_or_default();
+        if !media_type.is_empty() && !["manifest", "index"].iter().any(|word| media_type.contains(word)) {
+            return self.blob(repository, descriptor);
+        }
+        if self.seen.contains(&(repository.clone(), digest.clone())) || self.registry.client().is_stopped() || !self.has_room(depth) {
             return;
         }
         match self.registry.manifest(repository, &digest.to_string(), self.limits.json) {
@@ -209,27 +256,34 @@ impl Listing<'_> {
         self.members.insert(path, (size, Place::There { repository: repository.clone(), digest }));
     }
 
-    /// What says that it is about a manifest: signatures, attestations, lists of contents.
+    /// What says that it is about a manifest: signatures, attestations, lists of contents. Some stand under tags of their own, whether or not
+    /// the registry keeps a list.
     fn referrers(&mut self, repository: &Arc<str>, digest: &Digest, depth: usize) {
+        let cannot = |e: io::Error| format!("what refers to {digest} of {repository} cannot be had: {e}");
         let listed = if self.without_list { Ok(None) } else { self.registry.referrers(repository, digest) };
-        let found = match listed {
+        let mut suffixes = &SUFFIXES[..];
+        match listed {
             Ok(Some(descriptors)) => {
+                suffixes = &SUFFIXES[1..];
                 for descriptor in descriptors {
-                    let new = digest_of(&descriptor).is_some_and(|digest| !self.seen.contains(&digest));
-                    self.child(repository, &descriptor, depth);
-                    self.index.extend(new.then_some(descriptor));
+                    let descriptor = json!(descriptor);
+                    let new = digest_of(&descriptor).is_some_and(|digest| !self.seen.contains(&(repository.clone(), digest)));
+                    if new && !self.registry.client().is_stopped() && self.has_room(depth) {
+                        self.child(repository, &descriptor, depth);
+                        self.index.push(descriptor);
+                    }
                 }
+            }
+            Ok(None) => self.without_list = true,
+            Err(e) => self.problem(Code::ReadFailed, cannot(e)),
+        }
+        for suffix in suffixes {
+            let tag = format!("{}{suffix}", digest.to_string().replacen(':', "-", 1));
+            if self.registry.client().is_stopped() {
                 return;
             }
-            Ok(None) => {
-                self.without_list = true;
-                SUFFIXES.map(|suffix| format!("{}{suffix}", digest.to_string().replacen(':', "-", 1)))
-            }
-            Err(e) => return self.problem(Code::ReadFailed, format!("what refers to {digest} cannot be had: {e}")),
-        };
-        for tag in found {
             match self.registry.manifest(repository, &tag, self.limits.json) {
-                Ok(Some(manifest)) if !self.seen.contains(&manifest.digest) => {
+                Ok(Some(manifest)) if !self.seen.contains(&(repository.clone(), manifest.digest.clone())) => {
                     self.index.push(json!({
                         "mediaType": manifest.media_type, "digest": manifest.digest.to_string(), "size": manifest.bytes.len(),
                         "annotations": { "io.containerd.image.name": self.wanted.reference.name(repository, &tag) },
@@ -237,7 +291,7 @@ impl Listing<'_> {
                     self.document(repository, manifest, depth + 1);
                 }
                 Ok(_) => {}
-                Err(e) => self.problem(Code::ReadFailed, format!("what refers to {digest} cannot be had: {e}")),
+                Err(e) => self.problem(Code::ReadFailed, cannot(e)),
             }
         }
     }
@@ -263,6 +317,11 @@ impl Listing<'_> {
     }
 }
 
+/// A string in a document.
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str()
+}
+
 fn digest_of(descriptor: &Value) -> Option<Digest> {
     Digest::parse(descriptor.get("digest")?.as_str()?)
 }
@@ -282,7 +341,8 @@ impl Remote for Blobs {
                 Ok(Box::new(cursor.take(size)))
             }
             Some(Place::There { repository, digest }) => {
-                Ok(Box::new(BlobReader::new(self.registry.clone(), repository.clone(), digest.clone(), offset, size)))
+                let whole = offset == 0 && size == member.size;
+                Ok(Box::new(BlobReader::new(self.registry.clone(), repository.clone(), digest.clone(), (offset, size), whole)))
             }
             None => Err(io::ErrorKind::NotFound.into()),
         }
