@@ -16,8 +16,9 @@ use std::env;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
 /// The longest password. In bytes.
 const LONGEST: u64 = 64 << 10;
@@ -42,7 +43,7 @@ pub struct AccessArgs {
     #[arg(long)]
     no_credentials: bool,
     /// Ask this registry (HOST or HOST:PORT) without TLS too, and whatever its certificate is. No other is asked so
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     insecure: Vec<String>,
     /// Trust the authorities in this PEM file, in place of Mozilla's
     #[arg(long, value_name = "FILE")]
@@ -95,12 +96,20 @@ impl AccessArgs {
         limits: &pentimento::limits::Limits,
         stop: &Arc<AtomicUsize>,
     ) -> Result<Source> {
+        if self.all_tags && !matches!(Target::parse(target), Ok(Target::Registry(Reference { tag: None, digest: None, .. }))) {
+            bail!("--all-tags is for a repository without a tag (registry://HOST/REPOSITORY), or a registry: {target} is none");
+        }
         // What is on the disk needs none of it.
         if Target::parse(target).is_ok_and(|target| target.is_here()) {
             return Ok(Source::open(target, limits)?);
         }
-        let authorities =
-            self.ca_cert.iter().map(|path| fs::read(path).with_context(|| format!("--ca-cert: cannot read {}", path.display())));
+        let authorities = self.ca_cert.iter().map(|path| {
+            let text = fs::read(path).with_context(|| format!("--ca-cert: cannot read {}", path.display()))?;
+            match String::from_utf8_lossy(&text).contains("-----BEGIN CERTIFICATE") {
+                true => Ok(text),
+                false => bail!("--ca-cert: there is no certificate in {}", path.display()),
+            }
+        });
         let given = self.given()?;
         let fits = |descriptor: &Value| match (platform, Platform::of(descriptor)) {
             (Some(wanted), Some(platform)) => platform.fits(wanted),
@@ -110,7 +119,7 @@ impl AccessArgs {
             docker: self.docker(),
             podman: podman(),
             trust: Trust { insecure: self.insecure.clone(), authorities: authorities.collect::<Result<_>>()?, client: None },
-            credentials: &|host: &str| self.credential(host, given.clone()),
+            credentials: &|host: &str, repository: &str| self.credential(host, repository, given.clone(), stop),
             all_tags: self.all_tags,
             platform: &fits,
             offline: self.offline,
@@ -154,30 +163,34 @@ impl AccessArgs {
                 Some(password) => Some(Credential::Basic(name.clone(), password)),
                 None => bail!("--username needs a password: --password-stdin, or PENTIMENTO_PASSWORD"),
             },
+            (None, None) if variable("PENTIMENTO_PASSWORD").is_some() => {
+                bail!("PENTIMENTO_PASSWORD needs a name: --username, or PENTIMENTO_USERNAME")
+            }
             (None, token) => token.map(Credential::Bearer),
         };
         Ok(self.given.get_or_init(|| given).clone())
     }
 
-    /// What to show to a registry. What was given is for one of them.
-    fn credential(&self, host: &str, given: Option<Credential>) -> io::Result<Option<Credential>> {
+    /// What to show to a registry. What was given is for one of them; others have logins of their own.
+    fn credential(&self, host: &str, repository: &str, given: Option<Credential>, stop: &AtomicUsize) -> io::Result<Option<Credential>> {
         if let Some(given) = given {
             let mut shown_to = self.shown_to.lock().unwrap_or_else(|e| e.into_inner());
-            let first = shown_to.get_or_insert_with(|| host.to_owned());
-            return match *first == host {
-                true => Ok(Some(given)),
-                false => Err(io::Error::other(format!("the credentials that were given are for {first}: scan each registry on its own"))),
-            };
+            if shown_to.get_or_insert_with(|| host.to_owned()) == host {
+                return Ok(Some(given));
+            }
         }
         if self.no_credentials {
             return Ok(None);
         }
-        match login(host) {
+        match login_within(host, repository, stop)? {
             Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::Identity(token))),
             Ok(DockerCredential::UsernamePassword(name, token)) if name == "<token>" => Ok(Some(Credential::Identity(token))),
             Ok(DockerCredential::UsernamePassword(name, password)) => Ok(Some(Credential::Basic(name, password))),
             Err(e) if is_absence(&e) => Ok(None),
             // What a helper printed is not repeated: it may be what it should have kept.
+            Err(CredentialRetrievalError::HelperCommunicationError) => {
+                Err(io::Error::other(format!("the credential helper for {host} cannot be run (--no-credentials does without)")))
+            }
             Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
                 Err(io::Error::other(format!("the credential helper {helper} failed (--no-credentials does without)")))
             }
@@ -186,17 +199,42 @@ impl AccessArgs {
     }
 }
 
-/// What docker's config has, else what podman's has. Docker Hub has two names.
-fn login(host: &str) -> Result<DockerCredential, CredentialRetrievalError> {
-    let other = host.contains("index.docker.io").then_some("docker.io");
-    for config in docker_config().into_iter().chain(podman_configs()) {
+/// The same as [`login`], for as long as a helper may take.
+fn login_within(host: &str, repository: &str, stop: &AtomicUsize) -> io::Result<Result<DockerCredential, CredentialRetrievalError>> {
+    const LONGEST: Duration = Duration::from_secs(60);
+    const STEP: Duration = Duration::from_millis(50);
+    let (tell, told) = mpsc::channel();
+    let (host, repository) = (host.to_owned(), repository.to_owned());
+    std::thread::spawn(move || tell.send(login(&host, &repository)));
+    let started = Instant::now();
+    loop {
+        match told.recv_timeout(STEP) {
+            Ok(found) => return Ok(found),
+            Err(_) if stop.load(Ordering::Relaxed) != 0 => return Err(io::Error::other("stopped while waiting for a credential helper")),
+            Err(_) if started.elapsed() > LONGEST => {
+                return Err(io::Error::other("the credential helper does not answer (--no-credentials does without)"));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What docker's config has, else what podman's has. Docker Hub has two names; podman keeps logins for parts of a registry, too.
+fn login(host: &str, repository: &str) -> Result<DockerCredential, CredentialRetrievalError> {
+    let other = host.contains("index.docker.io").then(|| "docker.io".to_owned());
+    let plain = other.clone().unwrap_or_else(|| host.to_owned());
+    let parts = repository.match_indices('/').map(|(at, _)| &repository[..at]).chain([repository]).filter(|part| !part.is_empty());
+    let mut within: Vec<String> = parts.map(|part| format!("{plain}/{part}")).collect();
+    within.reverse();
+    let docker = docker_config().into_iter().map(|config| (config, &[][..]));
+    for (config, within) in docker.chain(podman_configs().into_iter().map(|config| (config, &within[..]))) {
         let text = match fs::read(&config) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(_) => return Err(CredentialRetrievalError::ConfigReadError),
         };
-        for host in [host].into_iter().chain(other) {
-            match get_credential_from_reader(&text[..], host) {
+        for host in within.iter().cloned().chain([host.to_owned()]).chain(other.clone()) {
+            match get_credential_from_reader(&text[..], &host) {
                 Err(e) if is_absence(&e) => {}
                 found => return found,
             }
@@ -210,6 +248,14 @@ fn is_absence(e: &CredentialRetrievalError) -> bool {
     match e {
         CredentialRetrievalError::HelperFailure { stdout, .. } => stdout.contains("credentials not found"),
         _ => matches!(e, CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound),
+    }
+}
+
+/// `HOST` or `HOST:PORT`.
+fn host(text: &str) -> Result<String, String> {
+    match Reference::parse(&format!("{text}/x")) {
+        Ok(reference) if reference.host.eq_ignore_ascii_case(text) && !text.contains(['/', ',']) => Ok(text.to_owned()),
+        _ => Err("it is not HOST or HOST:PORT".to_owned()),
     }
 }
 
@@ -256,9 +302,8 @@ fn podman() -> Result<Endpoint, String> {
     if let Some(host) = variable("CONTAINER_HOST") {
         return endpoint(Engine::Podman, &host, None, false);
     }
-    let own = variable("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
-    let found = own.into_iter().chain([PathBuf::from("/run/podman/podman.sock")]).find(|path| path.exists());
-    found.map(Endpoint::Socket).ok_or_else(|| "it does not listen (`systemctl start podman.socket`, or `podman system service`)".to_owned())
+    let own = variable("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock")).filter(|path| path.exists());
+    Ok(Endpoint::Socket(own.unwrap_or_else(|| PathBuf::from("/run/podman/podman.sock"))))
 }
 
 /// The command that leads to an engine on another machine, as docker's own client runs it. What could be taken for an option of ssh's is
@@ -297,12 +342,20 @@ fn endpoint(engine: Engine, host: &str, certificates: Option<&Path>, loose: bool
         "tcp" | "http" | "https" => {
             let rest = rest.trim_end_matches('/');
             let tls = certificates.is_some() || scheme == "https";
-            let read = |name: &str| certificates.and_then(|path| fs::read(path.join(name)).ok());
-            let trust = Trust {
-                insecure: if loose || !tls { vec![rest.to_owned()] } else { Vec::new() },
-                authorities: read("ca.pem").into_iter().collect(),
-                client: read("cert.pem").zip(read("key.pem")),
+            let read = |name: &str| match certificates.map(|path| path.join(name)).filter(|path| path.exists()) {
+                Some(path) => fs::read(&path).map(Some).map_err(|e| format!("{}: {e}", path.display())),
+                None => Ok(None),
             };
+            if let Some(path) = certificates.filter(|path| !path.is_dir()) {
+                return Err(format!("{}: there is no such folder of certificates (DOCKER_CERT_PATH)", path.display()));
+            }
+            let client = match (read("cert.pem")?, read("key.pem")?) {
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                (None, None) => None,
+                _ => return Err("of cert.pem and key.pem one is missing (DOCKER_CERT_PATH)".to_owned()),
+            };
+            let insecure = if loose || !tls { vec![rest.to_owned()] } else { Vec::new() };
+            let trust = Trust { insecure, authorities: read("ca.pem")?.into_iter().collect(), client };
             Ok(Endpoint::Host(format!("{}://{rest}", if tls { "https" } else { "http" }), trust))
         }
         "ssh" => ssh(engine, rest).map(Endpoint::Through).ok_or_else(|| format!("{host}: it is not ssh://[USER@]HOST[:PORT][/SOCKET]")),

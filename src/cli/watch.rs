@@ -48,13 +48,15 @@ impl Watch<'_> {
         let _ = self.read.known.set(Arc::default());
         let daemon = self.read.access.daemon(self.engine, &self.stop).context(self.engine.as_str())?;
         let hears = listen(self.read.access.daemon(self.engine, &self.stop).context(self.engine.as_str())?);
-        let (mut seen, mut failed, mut away, mut worst) = (HashSet::new(), HashMap::<String, u32>::new(), None, 0);
+        let (mut seen, mut failed) = (HashSet::new(), HashMap::<String, u32>::new());
+        let (mut away, mut worst, mut answered) = (None, 0, false);
         if self.new_only {
             seen.extend(daemon.images().context(self.engine.as_str())?.into_iter().map(|image| image.id));
         }
         while !self.is_stopped() {
             match daemon.images() {
                 Ok(images) => {
+                    answered = true;
                     if away.take().is_some() {
                         self.say("the engine is there again");
                     }
@@ -86,7 +88,8 @@ impl Watch<'_> {
                 }
             }
         }
-        Ok(worst)
+        // Of an engine that never answered nothing is known.
+        Ok(if answered { worst } else { 2 })
     }
 
     /// What was found wins over what could not be read, and that over what could not be opened.

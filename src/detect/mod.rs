@@ -413,7 +413,7 @@ impl Detector {
         if let Some(gate) = value::failed(&rule.value, value) {
             return Err(Refusal::Gate(gate));
         }
-        let unmistakable = text.medium == Medium::Binary && is_unmistakable(rule, &text.bytes[whole.clone()], value);
+        let unmistakable = text.medium == Medium::Binary && is_unmistakable(rule, text.bytes, whole, value);
         let alone = !rule.boundary || unmistakable || value::stands_alone(text.bytes, whole.start, secret.end);
         let run = |check: Check| check.run(value, &text.bytes[whole.clone()]);
         let Answer { outcome, facts } = rule.check.map_or_else(Answer::unknown, run);
@@ -454,7 +454,10 @@ impl Detector {
         }
         let shown = text.medium == Medium::Text && text.place != place::Place::Settings;
         let word = if has_form(rule) { None } else { placeholder::looks_chosen(value, shown) };
-        let word = word.or_else(|| (text.medium == Medium::Binary && !has_form(rule)).then_some(NO_TEXT));
+        // So many letters and no digit are names that stand side by side.
+        let names = value.len() >= 20 && rule.public_prefix(value) == 0 && !value.iter().any(u8::is_ascii_digit);
+        let formless = !has_form(rule) || names;
+        let word = word.or_else(|| (text.medium == Medium::Binary && formless).then_some(NO_TEXT));
         let keyword = placeholder::is_keyword(value).then_some("a word that means no value");
         if let Some(reason) = placeholder::looks_invented(value).or(keyword).or(word) {
             confidence = Confidence::Low;
@@ -464,13 +467,18 @@ impl Detector {
     }
 }
 
-/// In binaries, strings stand side by side: a long token with a prefix, and a digit and a letter in its run, is found there all the same.
-fn is_unmistakable(rule: &Rule, whole: &[u8], value: &[u8]) -> bool {
+/// In binaries, strings stand side by side: a long token with a prefix, and a digit and a letter in its run, is found there all the same. But
+/// a short prefix that goes on as a word does is a part of one (`compare_…` has `re_`), unless what follows is none of a name.
+fn is_unmistakable(rule: &Rule, bytes: &[u8], whole: &Range<usize>, value: &[u8]) -> bool {
+    let count = |is: fn(&u8) -> bool| value.iter().filter(|byte| is(byte)).count();
+    let is_name = || rule.check.is_none() && (count(u8::is_ascii_uppercase) < 2 || count(u8::is_ascii_digit) < 2);
+    let goes_on = || bytes[..whole.start].last().is_some_and(u8::is_ascii_lowercase) && value.first().is_some_and(u8::is_ascii_lowercase);
     let marked = match rule.public_prefix(value) {
         0 => false,
+        1..=4 if goes_on() && is_name() => false,
         1..=3 => value::changes(value) >= 0.4,
         // Digits alone stand in every digest.
         length => !value[..length].iter().all(u8::is_ascii_hexdigit),
     };
-    marked && value.len() >= 24 && (rule.way != Way::Token || has_value(whole, FARTHEST_TOKEN))
+    marked && value.len() >= 24 && (rule.way != Way::Token || has_value(&bytes[whole.clone()], FARTHEST_TOKEN))
 }

@@ -181,7 +181,7 @@ impl Walk<'_, '_> {
             self.gathering.problem(Code::PlatformAbsent, message);
             return None;
         }
-        if let Some(kind) = artifact_type(self.archive, manifest, config.as_ref()) {
+        if let Some(kind) = artifact_type(self.archive, manifest, config.as_ref(), &layers) {
             let parts = config.into_iter().filter(|config| config.digest.as_ref().is_none_or(|d| d.to_string() != EMPTY)).chain(layers);
             return self.artifact(kind, parts.collect(), blob, way);
         }
@@ -397,7 +397,12 @@ fn is_blob_name(name: &[u8]) -> bool {
 }
 
 /// What a manifest is, if not that of a container image.
-fn artifact_type(archive: &Archive, manifest: &Value, config: Option<&Listed>) -> Option<String> {
+fn artifact_type(archive: &Archive, manifest: &Value, config: Option<&Listed>, layers: &[Listed]) -> Option<String> {
+    // Cosign's signatures have the config of an image, and JSON in the place of layers.
+    if let Some(first) = layers.first().filter(|first| layers.iter().all(|layer| layer.is("+json") && layer.media_type == first.media_type))
+    {
+        return Some(first.media_type.clone());
+    }
     let config_type = config.map(|config| config.media_type.as_str()).unwrap_or_default();
     let image_type = config.is_some_and(|config| config.is("container.image") || config.is("oci.image.config"));
     let rootfs = config.and_then(|config| archive.document(config.blob?)).is_some_and(|config| json::get(config, "rootfs").is_some());

@@ -191,6 +191,8 @@ impl Client {
                     .and_then(|seconds| seconds.trim().parse().ok())
                     .map(|s: u64| Duration::from_secs(s.min(LONGEST_WAIT))),
                 Err(_) if self.is_stopped() => return Err(stopped()),
+                // Who was silent for a minute is asked once more.
+                Err(e) if e.kind() == io::ErrorKind::TimedOut && tries >= 2 => return Err(e),
                 Err(e) if tries < MOST_TRIES && may_pass(&e) => None,
                 result => return result,
             };
@@ -198,9 +200,9 @@ impl Client {
         }
     }
 
-    /// Whether a server answers at all; asked once.
-    pub fn answers(&self, url: &str) -> bool {
-        self.follow(&Ask::get(url, &[])).is_ok()
+    /// Whether a server speaks TLS, be it with a certificate that nobody vouches for; asked once.
+    pub fn speaks_tls(&self, url: &str) -> bool {
+        self.follow(&Ask::get(url, &[])).map_or_else(|e| e.kind() == io::ErrorKind::InvalidData, |_| true)
     }
 
     /// Whether everything is to end.
@@ -343,21 +345,31 @@ fn may_pass(e: &io::Error) -> bool {
     matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
 }
 
-/// An error of the library, with the address that it is about.
+/// An error of the library, with the address that it is about, and what to do. A certificate that is not trusted is
+/// [`io::ErrorKind::InvalidData`].
 fn told(e: ureq::Error, url: &str) -> io::Error {
-    let kind = match &e {
-        ureq::Error::Io(e) => e.kind(),
-        ureq::Error::Timeout(_) => io::ErrorKind::TimedOut,
-        ureq::Error::Protocol(_) => io::ErrorKind::ConnectionReset,
-        ureq::Error::HostNotFound => io::ErrorKind::NotFound,
-        _ => io::ErrorKind::Other,
-    };
-    let why = match e {
+    let why = match &e {
         ureq::Error::HostNotFound => "there is no such host".to_owned(),
         ureq::Error::Io(e) => e.to_string(),
         e => e.to_string(),
     };
-    io::Error::new(kind, format!("{}: {why}", shown(url)))
+    let host = authority(url).map(|(_, host)| host).unwrap_or_default();
+    let (kind, hint) = match &e {
+        _ if why.contains("invalid peer certificate") => {
+            (io::ErrorKind::InvalidData, format!(" (--ca-cert FILE trusts the authority in FILE, --insecure {host} any certificate)"))
+        }
+        _ if why.contains("InvalidContentType") => (io::ErrorKind::Other, format!(" (does it speak TLS? --insecure {host} asks without)")),
+        ureq::Error::Io(e) => (e.kind(), String::new()),
+        ureq::Error::Timeout(_) => (io::ErrorKind::TimedOut, String::new()),
+        ureq::Error::Protocol(_) => (io::ErrorKind::ConnectionReset, String::new()),
+        ureq::Error::HostNotFound => (io::ErrorKind::NotFound, String::new()),
+        _ => (io::ErrorKind::Other, String::new()),
+    };
+    match url.strip_prefix(Client::SOCKET) {
+        // Where that is stands in the error already.
+        Some(_) => io::Error::new(kind, why),
+        None => io::Error::new(kind, format!("{}: {why}{hint}", shown(url))),
+    }
 }
 
 /// An address without what may be secret in it: signed addresses carry a signature behind the `?`, and a name and password before the host.

@@ -26,7 +26,16 @@ pub enum Way {
 impl Way {
     fn connect(&self) -> io::Result<(UnixStream, Option<Child>)> {
         match self {
-            Way::Socket(path) => Ok((UnixStream::connect(path)?, None)),
+            Way::Socket(path) => {
+                let stream = UnixStream::connect(path).map_err(|e| {
+                    let hint = match e.kind() {
+                        io::ErrorKind::PermissionDenied => "may this user use the socket?",
+                        _ => "does the engine run?",
+                    };
+                    io::Error::new(e.kind(), format!("{}: {e} ({hint})", path.display()))
+                })?;
+                Ok((stream, None))
+            }
             Way::Program(words) => {
                 let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
                 let (ours, input) = UnixStream::pair()?;

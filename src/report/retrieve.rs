@@ -66,6 +66,10 @@ fn member(target: &str, archive: &Archive, member: u32) -> Option<String> {
         }
         Target::Path(path) | Target::FileSystem(path) => (shell_file(&path.display().to_string())?, None),
         Target::Image(engine, name) => (String::new(), Some(format!("{} save {}", engine.as_str(), quoted(name.as_bytes())?))),
+        #[cfg(feature = "docker")]
+        Target::Container(engine, name) if members.path(member) == crate::source::daemon::CONTAINER.as_bytes() => {
+            return Some(format!("{} inspect {}", engine.as_str(), quoted(name.as_bytes())?));
+        }
         Target::Container(engine, name) => (String::new(), Some(format!("{} export {}", engine.as_str(), quoted(name.as_bytes())?))),
         Target::Registry(_) | Target::Name(_) => return None,
     };

@@ -13,8 +13,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-/// Asked for the credentials of a registry's host.
-pub type Credentials<'a> = dyn Fn(&str) -> io::Result<Option<Credential>> + Sync + 'a;
+/// Asked for the credentials of a registry's host, and of a repository there (which may be empty).
+pub type Credentials<'a> = dyn Fn(&str, &str) -> io::Result<Option<Credential>> + Sync + 'a;
 
 /// How to reach what is elsewhere.
 pub struct Access<'a> {
@@ -48,14 +48,13 @@ impl Access<'_> {
             }
             Target::Container(engine, name) => {
                 let container = self.daemon(engine).and_then(|daemon| daemon.container(&name));
-                let (reader, only) = container.map_err(|e| failed(target, engine.as_str(), e))?;
-                Ok(Source::Stream(Stream {
-                    target: target.to_owned(),
-                    reader,
-                    problems: Problems::default(),
-                    only: Some(only),
-                    by_engine: true,
-                }))
+                let (reader, only, mounts) = container.map_err(|e| failed(target, engine.as_str(), e))?;
+                let mut problems = Problems::default();
+                if !mounts.is_empty() {
+                    let message = format!("what is mounted into the container was not read: {}", mounts.join(", "));
+                    problems.push(Problem::new(Code::OtherFileSystem, crate::text::sanitise(&message)));
+                }
+                Ok(Source::Stream(Stream { target: target.to_owned(), reader, problems, only: Some(only), by_engine: true }))
             }
             Target::Registry(reference) => self.registry(target, reference, limits),
             Target::Name(name) => self.name(&name, limits),
@@ -75,7 +74,8 @@ impl Access<'_> {
                 "it is in a registry, and nothing is asked there (--offline)",
             )));
         }
-        let credential = (self.credentials)(reference.credentials_of()).map_err(wrong)?;
+        let credential =
+            (self.credentials)(reference.credentials_of(), reference.repository.as_deref().unwrap_or_default()).map_err(wrong)?;
         let client = Client::new(self.trust.clone(), Some(SILENCE), self.stop.clone()).map_err(wrong)?;
         let wanted = registry::Wanted { target, reference, all_tags: self.all_tags, platform: self.platform };
         registry::open(&wanted, client, credential, limits).map(Source::Members)

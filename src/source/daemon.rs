@@ -3,17 +3,21 @@
 
 use super::Only;
 use crate::error::Error;
-use crate::net::{Ask, Client, Method, Reply, Trust, escaped};
+use crate::net::{Ask, Client, Method, Reply, Trust, escaped, is_loopback};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use std::io::{self, BufRead, BufReader, Read};
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 /// The largest answer that is no image. In bytes.
 const LARGEST: u64 = 256 << 20;
+
+/// What a container was created with stands under this name, in front of its files.
+pub const CONTAINER: &str = "#container.json";
 
 /// Where an engine listens.
 #[derive(Debug, Clone)]
@@ -62,7 +66,7 @@ impl Daemon {
     pub fn reach(endpoint: &Result<Endpoint, String>, offline: bool, stop: &Arc<AtomicUsize>) -> io::Result<Daemon> {
         match endpoint {
             Err(why) => Err(io::Error::new(io::ErrorKind::NotFound, why.clone())),
-            Ok(Endpoint::Host(..) | Endpoint::Through(_)) if offline => {
+            Ok(Endpoint::Host(..) | Endpoint::Through(_)) if offline && !is_near(endpoint) => {
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is on another machine, and nothing is asked there (--offline)"))
             }
             Ok(endpoint) => Daemon::new(endpoint, stop.clone()),
@@ -80,20 +84,49 @@ impl Daemon {
         Ok(self.get(&format!("/images/get?names={}", escaped(name)))?.body)
     }
 
-    /// The file system of a container, as a tar, and what in it was made or changed since it was created.
-    pub fn container(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, Only)> {
+    /// The file system of a container, as a tar; what in it was made or changed since it was created, and what it was created with; and
+    /// where other things are mounted in it.
+    #[expect(clippy::type_complexity)]
+    pub fn container(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, Only, Vec<String>)> {
         let name = path_of(name);
+        let about = self.json(&format!("/containers/{name}/json"))?;
         let changes = self.list(&format!("/containers/{name}/changes"))?;
         let path = |change: &Value| Some(change.get("Path")?.as_str()?.trim_start_matches('/').to_owned());
         let gone = |change: &&Value| change.get("Kind").and_then(Value::as_u64) == Some(2);
-        let paths = changes
+        let mut paths = changes
             .iter()
             .filter(|change| !gone(change))
             .map(|change| path(change).ok_or_else(not_understood))
-            .collect::<io::Result<_>>()?;
+            .collect::<io::Result<HashSet<_>>>()?;
+        let own = tar_of(CONTAINER, self.own_settings(&about).to_string().as_bytes())?;
+        paths.insert(CONTAINER.to_owned());
         let file_system = self.get(&format!("/containers/{name}/export"))?.body;
+        let mounts = about.get("Mounts").and_then(Value::as_array).into_iter().flatten();
+        let mounts = mounts.filter_map(|mount| mount.get("Destination")?.as_str()).map(str::to_owned).collect();
         let (daemon, name) = (self.clone(), name.clone());
-        Ok((file_system, Only { paths, is_there: Box::new(move |path| daemon.is_there(&name, path)) }))
+        let only = Only { paths, is_there: Box::new(move |path| daemon.is_there(&name, path)) };
+        Ok((Box::new(Cursor::new(own).chain(file_system)), only, mounts))
+    }
+
+    /// What a container was created with, beyond what its image says.
+    fn own_settings(&self, about: &Value) -> Value {
+        let image = about.get("Image").and_then(Value::as_str).and_then(|id| self.json(&format!("/images/{}/json", path_of(id))).ok());
+        let of_image = |key: &str| image.as_ref().and_then(|image| image.get("Config")?.get(key)).cloned().unwrap_or_default();
+        let mut own = serde_json::Map::new();
+        for key in ["Env", "Entrypoint", "Cmd", "Labels"] {
+            let value = match (about.get("Config").and_then(|config| config.get(key)), of_image(key)) {
+                (Some(Value::Array(items)), Value::Array(others)) if key == "Env" => {
+                    Value::Array(items.iter().filter(|item| !others.contains(item)).cloned().collect())
+                }
+                (Some(Value::Object(labels)), Value::Object(others)) => {
+                    Value::Object(labels.clone().into_iter().filter(|(name, value)| others.get(name) != Some(value)).collect())
+                }
+                (Some(value), other) if *value != other => value.clone(),
+                _ => continue,
+            };
+            own.insert(key.to_owned(), value);
+        }
+        Value::Object(own)
     }
 
     /// Whether there is a file at this path of a container now, or that is not known. Sockets are in no tar.
@@ -145,10 +178,29 @@ impl Daemon {
         }
         let kind = if reply.status == 404 { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
         let status = reply.status;
-        let answer: Option<Value> = serde_json::from_slice(&reply.bytes(1 << 16)?).ok();
-        let message = answer.as_ref().and_then(|answer| answer.get("message").or(answer.get("cause"))?.as_str());
+        let answer = reply.bytes(1 << 16)?;
+        let text = String::from_utf8_lossy(&answer);
+        let json: Option<Value> = serde_json::from_slice(&answer).ok();
+        let message = json.as_ref().and_then(|answer| answer.get("message").or(answer.get("cause"))?.as_str());
+        let message = message.or(Some(text.trim()).filter(|text| !text.is_empty() && text.len() < 200 && json.is_none()));
         Err(io::Error::new(kind, message.map_or_else(|| format!("the engine answers with the status {status}"), str::to_owned)))
     }
+}
+
+/// It is on this machine, though it is asked over the network.
+fn is_near(endpoint: &Result<Endpoint, String>) -> bool {
+    matches!(endpoint, Ok(Endpoint::Host(base, _)) if base.split_once("://").is_some_and(|(_, host)| is_loopback(host)))
+}
+
+/// One file of a tar, without the tar's end.
+fn tar_of(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(name)?;
+    header.set_size(content.len() as u64);
+    header.set_mode(0o600);
+    header.set_cksum();
+    let padding = content.len().next_multiple_of(512) - content.len();
+    Ok([header.as_bytes(), content, &vec![0; padding][..]].concat())
 }
 
 fn not_understood() -> io::Error {
@@ -162,10 +214,5 @@ fn path_of(name: &str) -> String {
 
 /// The error of a target.
 pub fn failed(target: &str, engine: &str, e: io::Error) -> Error {
-    let hint = match e.kind() {
-        io::ErrorKind::PermissionDenied => " (may this user use the socket?)",
-        io::ErrorKind::ConnectionRefused => " (does the engine run?)",
-        _ => "",
-    };
-    Error::Open { target: target.to_owned(), source: io::Error::new(e.kind(), format!("{engine}: {e}{hint}")) }
+    Error::Open { target: target.to_owned(), source: io::Error::new(e.kind(), format!("{engine}: {e}")) }
 }

@@ -35,6 +35,11 @@ pub fn files(target: &str, root: &Path, limits: &Limits) -> Result<Members, Erro
         list: Vec::new(),
         problems: Problems::default(),
     };
+    let has = |name: &str| root.join(name).is_file();
+    if has("oci-layout") || has("version") && has("manifest.json") {
+        let message = "it looks like an image in a directory, and was read as a file system: without the prefix it is read as an image";
+        walk.problems.push(Problem::new(Code::PlainFileSystem, message));
+    }
     let mut todo = vec![PathBuf::new()];
     while let Some(folder) = todo.pop() {
         let items = match fs::read_dir(root.join(&folder)).and_then(Iterator::collect::<io::Result<Vec<_>>>) {

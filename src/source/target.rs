@@ -4,6 +4,14 @@
 use super::reference::Reference;
 use std::path::{Path, PathBuf};
 
+/// How other tools write what we write otherwise.
+const OTHERS: [(&str, &str); 4] = [
+    ("docker-daemon:", "docker://NAME"),
+    ("containers-storage:", "podman://NAME"),
+    ("docker-archive:", "as the file's path alone"),
+    ("oci-archive:", "as the file's path alone"),
+];
+
 /// Something to scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -48,6 +56,9 @@ impl Target {
         if text == "-" {
             return Ok(Target::Stdin);
         }
+        if text.is_empty() {
+            return Err("it is empty: is a variable not set?".to_owned());
+        }
         if let Some(path) = text.strip_prefix("oci:") {
             return Ok(Target::Path(path.into()));
         }
@@ -56,6 +67,9 @@ impl Target {
         }
         for engine in [Engine::Docker, Engine::Podman] {
             let Some(name) = text.strip_prefix(engine.as_str()).and_then(|rest| rest.strip_prefix("://")) else { continue };
+            if name.split('/').any(|part| matches!(part, "." | "..")) || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err(format!("{name} is the name of no image"));
+            }
             return match name.strip_prefix("container/") {
                 _ if name.is_empty() || name == "container/" => Err(format!("which image? (`{}://app:latest`)", engine.as_str())),
                 Some(container) => Ok(Target::Container(engine, container.to_owned())),
@@ -67,6 +81,11 @@ impl Target {
         }
         if let Some((prefix, _)) = text.split_once("://").filter(|_| !Path::new(text).exists()) {
             return Err(format!("{prefix}:// is no kind of target: docker://, podman:// and registry:// are"));
+        }
+        for (prefix, other) in OTHERS {
+            if text.starts_with(prefix) && !Path::new(text).exists() {
+                return Err(format!("{prefix} is written {other} here"));
+            }
         }
         let is_name = !Path::new(text).exists()
             && !is_path_like(text)
@@ -123,7 +142,18 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_an_error() {
-        for text in ["docker://", "docker://container/", "registry://", "registry://UPPER/x", "rootfs:", "ftp://host/x", "containerd://x"] {
+        for text in [
+            "docker://",
+            "docker://container/",
+            "registry://",
+            "registry://UPPER/x",
+            "rootfs:",
+            "ftp://host/x",
+            "containerd://x",
+            "",
+            "docker://../x",
+            "docker-daemon:x:1",
+        ] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

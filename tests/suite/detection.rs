@@ -138,3 +138,15 @@ fn a_part_of_a_digest_is_no_token_though_it_begins_like_one() {
     let image = TestImage::new().layer([put(&format!("srv/{digest}/x"), [&[0, 1, 2], digest.as_bytes(), &[0]].concat())]).docker_save();
     assert_eq!(run_with(["scan", "-", "--format", "json"], &image).json()["findings"], serde_json::json!([]));
 }
+
+/// In a program, names stand beside each other.
+#[test]
+fn what_symbols_and_joined_words_look_like_is_no_token() {
+    let symbol = ["_ZN4core4sync6atomic28atomic_compa", "re_exchange_weak17h", "36fe37c98f56da5bE"].concat();
+    let joined = ["gp_offse", "tfp_offsetoverflow_arg_areareg_save_area", "EncodeWide"].concat();
+    let header = ["Authorization: Bearer required", "awssdk.restxml.UnmarshalMetabackend"].concat();
+    for text in [symbol, joined, header] {
+        let program = [b"\0\x01\x02", text.as_bytes(), b"\0\x03\0"].concat();
+        assert_eq!(findings(program), Vec::<Value>::new(), "{text}");
+    }
+}

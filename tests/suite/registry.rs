@@ -215,7 +215,7 @@ fn credentials_are_given_read_or_asked_for() {
     let helper = file(
         helped.path(),
         "docker-credential-test",
-        format!("#!/bin/sh\necho '{}'\n", json!({ "Username": "me", "Secret": password, "ServerURL": host })).as_bytes(),
+        format!("#!/bin/sh\nread host\necho '{}'\n", json!({ "Username": "me", "Secret": password, "ServerURL": host })).as_bytes(),
     );
     std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
     let path = format!("{}:{}", helped.path().display(), std::env::var("PATH").expect("a path"));
@@ -629,4 +629,73 @@ fn a_config_without_a_login_is_none() {
         .output()
         .expect("the program runs");
     expect_all(&serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))));
+}
+
+#[test]
+fn a_password_is_for_the_first_registry_that_is_named_and_for_no_base() {
+    let mut store = Store::default();
+    store.push("app", "v1", &image("bound"));
+    let others = store.clone();
+    let leaked = Arc::new(AtomicUsize::new(0));
+    let counted = leaked.clone();
+    let other = http(move |request| {
+        counted.fetch_add(usize::from(request.headers.contains_key("authorization")), Ordering::Relaxed);
+        match request.headers.contains_key("authorization") {
+            true => others.answer(request),
+            false => Answer::of(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
+        }
+    });
+    let port = http(move |request| store.answer(request));
+    let [first, second] = [port, other].map(|port| format!("registry://localhost:{port}/app:v1"));
+    let dir = temporary();
+    let empty = ("DOCKER_CONFIG", dir.path().display().to_string());
+    for arguments in [vec![first.as_str(), "--base", &second], vec![&first, &second], vec![&first, &second, "--jobs", "2"]] {
+        let mut child = std::process::Command::new(crate::support::program());
+        child.args(["scan", "--username", "me", "--password-stdin"]).args(arguments).envs([empty.clone()]);
+        let child =
+            child.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();
+        let mut child = child.expect("it runs");
+        std::io::Write::write_all(&mut child.stdin.take().expect("input"), b"hunter-2\n").expect("written");
+        child.wait().expect("it ends");
+    }
+    assert_eq!(leaked.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn all_tags_of_one_tag_is_an_error() {
+    for target in ["registry://localhost:1/app:v1", "docker://app", &crate::support::file(temporary().path(), "x.tar", b"x")] {
+        let ran = run(["scan", target, "--all-tags", "--no-credentials"]);
+        assert!(ran.code == 2 && ran.stderr.contains("--all-tags"), "{target}: {}", ran.stderr);
+    }
+}
+
+/// Podman keeps a login for a part of a registry, and a helper may never answer.
+#[test]
+fn logins_of_parts_and_helpers_that_hang() {
+    use base64::Engine;
+    let mut store = Store::default();
+    store.push("team/app", "v1", &image("part"));
+    let right = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("me:part-1"));
+    let port = http(move |request| match request.headers.get("authorization") == Some(&right) {
+        true => store.answer(request),
+        false => Answer::of(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
+    });
+    let dir = temporary();
+    let auth = base64::engine::general_purpose::STANDARD.encode("me:part-1");
+    let logins =
+        file(dir.path(), "auth.json", json!({ "auths": { format!("localhost:{port}/team"): { "auth": auth } } }).to_string().as_bytes());
+    let scan = |variables: Vec<(&str, String)>| {
+        let mut command = std::process::Command::new(crate::support::program());
+        command.args(["scan", &format!("registry://localhost:{port}/team/app:v1"), "--format", "json", "--timeout", "3"]);
+        crate::support::Run::of(command.envs(variables).output().expect("the program runs"))
+    };
+    let none = dir.path().join("none").display().to_string();
+    expect_all(&scan(vec![("DOCKER_CONFIG", none), ("REGISTRY_AUTH_FILE", logins)]).json());
+    let hanging = temporary();
+    file(hanging.path(), "config.json", b"{\"credsStore\":\"hangs\"}");
+    let helper = file(hanging.path(), "docker-credential-hangs", b"#!/bin/sh\nsleep 20\n");
+    std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+    let path = format!("{}:{}", hanging.path().display(), std::env::var("PATH").expect("a path"));
+    let ran = scan(vec![("DOCKER_CONFIG", hanging.path().display().to_string()), ("PATH", path)]);
+    assert!(ran.code == 2 && ran.stderr.contains("credential helper"), "{}", ran.stderr);
 }

@@ -41,6 +41,14 @@ fn engine(at: &Path, name: &'static str, archive: Vec<u8>) -> Log {
             _ if known("/images/") => Answer::of(200, json!({ "Id": "sha256:1" }).to_string()),
             path if path.starts_with("/images/get?names=") => Answer::of(200, archive.clone()),
             "/images/json" => Answer::of(200, json!([{ "Id": "sha256:1", "RepoTags": [name] }]).to_string()),
+            "/containers/web/json" => {
+                let env = [format!("GH_TOKEN={}", token("created")), format!("OF_IMAGE={}", token("of the image"))];
+                let mounts = json!([{ "Type": "volume", "Destination": "/data" }]);
+                Answer::of(200, json!({ "Image": "sha256:1", "Config": { "Env": env, "Cmd": ["x"] }, "Mounts": mounts }).to_string())
+            }
+            "/images/sha256%3A1/json" => {
+                Answer::of(200, json!({ "Config": { "Env": [format!("OF_IMAGE={}", token("of the image"))], "Cmd": ["x"] } }).to_string())
+            }
             "/containers/web/changes" => {
                 let changes = json!([{ "Path": "/app", "Kind": 0 }, { "Path": "/app/.env", "Kind": 1 }, { "Path": "/gone", "Kind": 2 }]);
                 Answer::of(200, changes.to_string())
@@ -141,7 +149,10 @@ fn of_a_container_what_it_changed_is_read() {
     let report = run_in(&host, &["scan", "docker://container/web", "--format", "json"]).json();
     assert_eq!(report["complete"], true, "{report:#}");
     let found: Vec<String> = fates(&report).into_iter().map(|(path, ..)| path).collect();
-    assert_eq!(found, ["app/.env"], "{report:#}");
+    assert_eq!(found, ["#container.json", "app/.env"], "{report:#}");
+    let told = |code: &str| report["notes"].as_array().expect("notes").iter().find(|note| note["code"] == code).cloned();
+    assert!(told("other-file-system").is_some_and(|note| note["message"].as_str().is_some_and(|m| m.contains("/data"))), "{report:#}");
+    assert_eq!(report["findings"][0]["retrieve"], "docker inspect web");
 }
 
 /// JSON cannot say what a name is that is no UTF-8; and what has changed may not come.
@@ -155,6 +166,7 @@ fn of_a_container_nothing_is_left_out_in_silence() {
         socket(&at, move |request| {
             let stat = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, json!({ "mode": mode }).to_string());
             match request.path.as_str() {
+                "/containers/web/json" => Answer::of(200, "{}"),
                 "/containers/web/changes" => {
                     let change = |path: &str| json!({ "Path": path, "Kind": 1 });
                     Answer::of(

@@ -56,7 +56,7 @@ impl Registry {
                 return "https";
             }
             let url = format!("https://{}/v2/", self.host);
-            if self.client.answers(&url) { "https" } else { "http" }
+            if self.client.speaks_tls(&url) { "https" } else { "http" }
         })
     }
 
