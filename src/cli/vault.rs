@@ -98,11 +98,14 @@ fn last_part(names: &[String]) -> String {
     last[..last.floor_char_boundary(LONGEST_PART / 2)].to_owned()
 }
 
+#[cfg(unix)]
 fn private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    std::os::unix::fs::DirBuilderExt::mode(&mut DirBuilder::new(), 0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().create(path)
 }
 
 /// A file that was not there before; a link in its place is not followed.

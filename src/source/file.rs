@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Problem, Problems};
 use crate::layer::tar::{Header, Skip, TarReader};
 use crate::limits::Limits;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::sync::Arc;
 
 /// A file that many readers share; each has its own position.
@@ -19,7 +19,7 @@ impl Shared {
     }
 }
 
-/// A part of a file as a reader. Reading does not move the file's own position.
+/// A part of a file as a reader. It has its own position; that of the file does not count.
 pub struct FileRange<F> {
     file: F,
     at: u64,
@@ -85,7 +85,9 @@ pub fn archive(target: &str, file: &File, limits: &Limits) -> Result<Option<Memb
             "the file is empty: did the command that made it fail? (`docker save` writes nothing for an image without layers)".to_owned();
         return Err(Error::NotAnImage { target: target.to_owned(), why });
     }
-    let walk = file.try_clone().map_err(read)?;
+    let mut walk = file.try_clone().map_err(read)?;
+    // On Windows, reading elsewhere in the file has moved its position.
+    walk.rewind().map_err(read)?;
     let mut tar = TarReader::new(Seeking { input: BufReader::with_capacity(4096, walk), at: 0, size });
     let (mut list, mut problems, mut all) = (Vec::new(), Problems::default(), true);
     while let Some(header) = tar.next_entry().map_err(read)? {
