@@ -234,7 +234,7 @@ fn unexpected(status: u16) -> io::Error {
 }
 
 /// The address in `<…>; rel="next"`, which may stand among others (RFC 8288).
-fn next_page(header: &str) -> Option<&str> {
+pub(super) fn next_page(header: &str) -> Option<&str> {
     header.split('<').skip(1).find_map(|link| {
         let (address, parameters) = link.split_once('>')?;
         let is_next = |parameter: &str| {

@@ -172,6 +172,19 @@ mod tests {
         assert!(Challenge::parse(r#"Bearer realm="open"#).is_none());
     }
 
+    proptest::proptest! {
+        /// Headers are a stranger's.
+        #[test]
+        fn no_header_is_too_odd(text in "[ -~]{0,60}", quoted in "[ -~\\PC]{0,40}") {
+            for header in [text.clone(), format!("Bearer realm=\"{quoted}\",{text}"), format!("{text}=\"{quoted}")] {
+                if let Some(challenge) = Challenge::parse(&header) {
+                    proptest::prop_assert!(!challenge.scheme.is_empty());
+                }
+                let _ = super::super::api::next_page(&format!("<{header}>; {text}"));
+            }
+        }
+    }
+
     #[test]
     fn credentials_are_not_shown() {
         let password = ["hun", "ter2"].concat();
