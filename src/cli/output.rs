@@ -1,7 +1,7 @@
 //! Where reports go, and in which formats.
 
 use super::scan::{check_output, style, to_file};
-use super::{When, read};
+use super::{When, read, unless_gone};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::dockerfile::Dockerfile;
@@ -203,11 +203,7 @@ fn dockerfile(path: &Path) -> Result<(Dockerfile, String)> {
 
 fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        // Whoever read our output has gone; the verdict stands.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    Ok(unless_gone(write(&mut out).and_then(|()| out.flush()))?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::config::Found;
 use super::output::{OutputArgs, Outputs};
 use super::policy::PolicyArgs;
 use super::read::ReadArgs;
-use super::{When, now, progress, stop, targets, watch};
+use super::{When, now, progress, stop, targets, unless_gone, watch};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::detect::Detector;
@@ -170,13 +170,12 @@ pub fn style(when: When) -> Style {
 }
 
 /// Writes a file that appears whole or not at all; what is no regular file (a device, a pipe) is written to as it is, and a link is
-/// followed.
+/// followed. That the reader of a pipe has gone is no error.
 pub fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     if path.metadata().is_ok_and(|m| !m.is_file()) {
-        let mut out =
-            BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).with_context(|| format!("cannot write {}", path.display()))?);
-        write(&mut out)?;
-        return Ok(out.flush()?);
+        let context = || format!("cannot write {}", path.display());
+        let mut out = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).with_context(context)?);
+        return unless_gone(write(&mut out).and_then(|()| out.flush())).with_context(context);
     }
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);

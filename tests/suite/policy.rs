@@ -220,9 +220,46 @@ fn what_still_holds_wins_over_what_has_expired() {
     place.write(".pentimentoignore", "path:app/* until 2020-01-31 # old\npath:app/.env until never # new\n");
     assert_eq!(place.scan(&[]).code, 0);
     place.run(&["baseline", "image.tar", "--no-config", "-o", "b.json"]);
+    // Neither the baseline that has it nor a new one changes that it has to be looked at again.
     place.write(".pentimentoignore", "path:app/* until 2020-01-31 # old\n");
     assert_eq!(place.scan(&[]).code, 1);
-    assert_eq!(place.scan(&["--baseline", "b.json"]).code, 0);
+    let ran = place.scan(&["--baseline", "b.json"]);
+    assert_eq!((ran.code, &ran.json()["gate"]["expired"][0]["count"]), (1, &json!(1)));
+    assert_eq!(place.scan(&["--baseline", "b.json", "--fail-on", "none"]).code, 0);
+    let made = place.run(&["baseline", "image.tar", "-o", "c.json"]);
+    assert!(made.code == 0 && made.stderr.contains(".pentimentoignore:1: the ignore held until 2020-01-31"), "{}", made.stderr);
+    assert!(made.stderr.contains("c.json has 0 findings"), "{}", made.stderr);
+    assert_eq!(place.scan(&["--baseline", "c.json"]).code, 1);
+}
+
+/// An image with so many findings that their report fills a pipe.
+fn many() -> TestImage {
+    let files: Vec<_> = (0..100).map(|number| put(&format!("{number}.env"), format!("T={}\n", token(&number.to_string())))).collect();
+    TestImage::new().entries(&files)
+}
+
+#[cfg(unix)]
+#[test]
+fn that_nobody_reads_a_report_changes_no_verdict() {
+    let place = Place::with(&many());
+    let fifo = place.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let reader = std::thread::spawn(move || drop(std::fs::File::open(fifo)));
+    let ran = place.run(&["scan", "image.tar", "-o", "json:fifo"]);
+    assert_eq!((ran.code, ran.stderr.contains("found: 100 secrets")), (1, true), "{}", ran.stderr);
+    reader.join().expect("the reader");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_hangs_up_is_no_success() {
+    let place = Place::with(&deleted());
+    let socket = place.path().join("engine.sock");
+    let engine = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    // The thread ends with the tests.
+    std::thread::spawn(move || engine.incoming().for_each(drop));
+    let ran = place.run_in(place.path(), &["scan", "docker://app:1"], &[("DOCKER_HOST", &format!("unix://{}", socket.display()))]);
+    assert_eq!(ran.code, 2, "{} {}", ran.stdout, ran.stderr);
 }
 
 #[test]
