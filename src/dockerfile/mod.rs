@@ -191,8 +191,10 @@ fn instruction(logical: Logical) -> Result<Instruction, Wrong> {
     let (keyword, rest) = split(&logical.text);
     let rest = rest.to_owned();
     if !KEYWORDS.contains(&keyword.as_str()) {
-        let keyword: String = keyword.chars().take(40).collect();
-        return Err(Wrong { line: logical.line, why: format!("no instruction is called {keyword}") });
+        // It may be no Dockerfile at all, but something that is nobody's business.
+        let is_word = (1..=20).contains(&keyword.len()) && keyword.bytes().all(|b| b.is_ascii_alphabetic());
+        let why = if is_word { format!("no instruction is called {keyword}") } else { "it begins with no instruction".to_owned() };
+        return Err(Wrong { line: logical.line, why });
     }
     let Logical { heredocs, line, end_line, .. } = logical;
     Ok(Instruction { rest, keyword, heredocs, line, end_line, triggered: false })
@@ -244,6 +246,9 @@ mod tests {
     fn what_is_no_dockerfile_is_told() {
         for (text, line) in [("", 1), ("RUN x", 1), ("FROM a\nservices:\n", 2), ("FROM a b", 1), ("# x\nFROM", 2)] {
             assert_eq!(Dockerfile::parse(text).expect_err(text).line, line, "{text}");
+        }
+        for (text, why) in [("FROM a\nrnu x\n", "no instruction is called RNU"), ("KEY=value\n", "it begins with no instruction")] {
+            assert_eq!(Dockerfile::parse(text).expect_err(text).why, why);
         }
     }
 }
