@@ -208,6 +208,31 @@ fn gitlab_takes_every_report() {
     assert!(lines.len() == 2 && lines.contains(&"app/.env") && lines[0] != lines[1], "{lines:?}");
 }
 
+#[test]
+fn gitlab_never_takes_two_findings_for_one() {
+    // In each of three images a secret that was hidden and came back; and a file that is called as another one would be.
+    let mut report = scan(&ordinary().docker_save(), "json").json();
+    let one = report["findings"][0].clone();
+    let finding = |id: &str, path: &str, image: usize| {
+        let mut finding = one.clone();
+        (finding["id"], finding["image"]) = (id.into(), image.into());
+        finding["location"]["path"] = path.into();
+        finding
+    };
+    let again = (0..3).flat_map(|image| ["a", "a-2"].map(|id| finding(id, "app/.env", image)));
+    let named = ["app/.env#a-2", "app/.env#a.2", "app/.env#a-2.2"].map(|path| finding(&format!("b{}", path.len()), path, 0));
+    report["findings"] = again.chain(named).collect();
+    let document = parsed(&written(&report, Format::Gitlab));
+    assert_eq!(errors(GITLAB, &document), Vec::<String>::new());
+    let found = list(&document["vulnerabilities"], "vulnerabilities");
+    let all = |key: &str| found.iter().map(|one| one[key].to_string()).collect::<HashSet<_>>().len();
+    assert_eq!((found.len(), all("id"), all("location")), (9, 9, 9), "{found:#?}");
+    // Those of the first image are as they are without the others.
+    report["findings"].as_array_mut().expect("findings").truncate(2);
+    let alone = parsed(&written(&report, Format::Gitlab));
+    assert_eq!(list(&alone["vulnerabilities"], "vulnerabilities")[..], found[..2]);
+}
+
 /// Everything that a run with `--show-secrets` tells, in pieces of a line.
 fn values(report: &Value) -> HashSet<String> {
     let mut values = HashSet::new();
