@@ -284,6 +284,31 @@ fn fingerprints_outlive_a_rebuild_and_a_new_tag() {
     assert_eq!(before, prints(rebuilt));
 }
 
+#[test]
+fn the_category_outlives_tags_and_other_names() {
+    let dir = temporary();
+    let mut report = scan(&ordinary().docker_save(), "json").json();
+    let mut category = |source: &str, names: &[&str]| {
+        (report["images"][0]["source"], report["images"][0]["names"]) = (source.into(), json!(names));
+        parsed(&written(&report, Format::Sarif))["runs"][0]["automationDetails"]["id"].as_str().expect("an id").to_owned()
+    };
+    for (source, names, expected) in [
+        ("image.tar", &["app:1"][..], "pentimento/app/"),
+        ("image.tar", &["app:2", "ghcr.io/me/app:2"], "pentimento/app/"),
+        ("image.tar", &["v1", "ghcr.io/me/app:2"], "pentimento/ghcr.io/me/app/"),
+        ("out/web.tar.gz", &["v1"], "pentimento/web/"),
+        ("oci:out/web", &["v2"], "pentimento/web/"),
+        ("-", &["v1"], "pentimento/"),
+        ("-", &[], "pentimento/"),
+    ] {
+        assert_eq!(category(source, names), expected, "{source} {names:?}");
+    }
+    // An OCI archive has its tag alone for a name.
+    let target = file(dir.path(), "web.tar", &ordinary().oci_archive(Packing::Gzip));
+    let log = parsed(&run(["scan", &target, "--format", "sarif"]).stdout);
+    assert_eq!(log["runs"][0]["automationDetails"]["id"], "pentimento/web/");
+}
+
 /// The cells of each line (RFC 4180).
 fn table(text: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
