@@ -17,10 +17,15 @@ fn rank(list: &[&str], word: &str) -> usize {
     list.iter().position(|known| *known == word).unwrap_or(list.len())
 }
 
-/// The findings of all targets, the worst first: what is cut off is what matters least.
+/// What is worse has a lower one: what fails before what passes, then by severity and confidence. What is cut off is what matters least.
+pub fn worst(finding: &FindingEntry) -> (bool, usize, usize) {
+    (!finding.fails, rank(&SEVERITIES, &finding.severity), rank(&SEVERITIES[1..], &finding.confidence))
+}
+
+/// The findings of all targets, the worst first.
 pub fn worst_first(report: &Report) -> Vec<&FindingEntry> {
     let mut findings: Vec<&FindingEntry> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| (rank(&SEVERITIES, &finding.severity), rank(&SEVERITIES[1..], &finding.confidence)));
+    findings.sort_by_key(|finding| worst(finding));
     findings
 }
 

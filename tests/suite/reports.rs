@@ -459,6 +459,25 @@ fn a_comment_is_never_longer_than_github_takes() {
     assert!(text.contains("CUT: the 100 worst of 5000 secrets are listed"), "{}", &text[text.len() - 500..]);
     assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
     assert!(text.lines().filter(|line| line.starts_with("| critical ")).count() > 10);
+    // What fails is never cut in favour of what passes, however bad that is; what failed is told in front of it.
+    let mut report = large(5_000, |_| "x".repeat(100));
+    for (number, finding) in report["findings"].as_array_mut().expect("findings").iter_mut().enumerate() {
+        finding["fails"] = (number == 4_000).into();
+    }
+    report["gate"]["conditions"] = json!(["fate present"]);
+    report["gate"]["failed"]["count"] = 1.into();
+    let text = written(&report, Format::Markdown);
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| severity")).collect();
+    assert!(rows[0].starts_with("| low | ") && rows[0].contains("`srv/4000/"), "{}", rows[0]);
+    assert!(rows.len() == 100 && rows[1..].iter().all(|row| row.starts_with("| critical (passes) | ")), "{rows:#?}");
+    let gate = text.find("- FAILED: 1 of 5000 findings (1 low): fate present").expect("the gate");
+    assert!(gate < text.find("| severity").expect("the table"));
+    let first = parsed(&written(&report, Format::Sarif))["runs"][0]["results"][0].clone();
+    assert_eq!((&first["properties"]["fails"], &first["ruleId"]), (&json!(true), &json!("harmless")));
+    for format in [Format::Human, Format::Html] {
+        let text = written(&report, format);
+        assert!(text.find("srv/4000/") < text.find("srv/9/") && text.contains("srv/4000/"), "{format:?}");
+    }
     let hostile = scan(&hostile().docker_save(), "markdown").stdout;
     let rows: Vec<&str> = hostile.lines().filter(|line| line.starts_with('|')).collect();
     assert!(rows.len() > 9 && rows.iter().all(|row| row.matches('|').count() == 6), "{rows:#?}");
