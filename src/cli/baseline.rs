@@ -3,7 +3,7 @@
 use super::config::{ConfigArgs, Found};
 use super::policy::today;
 use super::read::ReadArgs;
-use super::scan::{check_output, to_file};
+use super::scan::{Inputs, check_output, to_file};
 use super::{print, stop, targets};
 use anyhow::Result;
 use pentimento::policy::{Baseline, Day, Known, Policy};
@@ -45,10 +45,10 @@ pub struct Args {
 /// Scans the targets, writes the baseline, and returns the exit code. What is ignored is not in it: when the ignore is over, it fails. Nor is
 /// what an ignore let pass that is over already.
 pub fn run(args: &Args, mut found: Found) -> Result<u8> {
-    if let Some(output) = &args.output {
-        check_output(output, &args.targets)?;
-    }
     let (ignores, _) = found.ignores(&args.config, &args.targets)?;
+    if let Some(output) = &args.output {
+        check_output(output, &Inputs::of(&args.targets, args.base.as_ref(), &args.read, &found))?;
+    }
     found.tell(args.read.quiet);
     // Without a day no ignore has expired: what one fits is not in the baseline, whether it still holds or not.
     let policy = Policy { ignores, ..Policy::default() };

@@ -49,6 +49,8 @@ pub struct Found {
     pub config: Option<(PathBuf, Config)>,
     /// The directory that a configuration which was found may name files of; none for one that was named.
     bounds: Option<PathBuf>,
+    /// The ignore file that is used.
+    ignore_file: Option<PathBuf>,
     /// What is to be said on standard error, unless that is to be quiet.
     told: Vec<String>,
     /// Files of that name that are not used, and why.
@@ -92,7 +94,13 @@ impl Found {
         let Some(path) = path else { return Ok((ignores, None)) };
         let name = path.display().to_string();
         ignores.extend(Ignore::lines(&name, &read(&path)?)?);
+        self.ignore_file = Some(path);
         Ok((ignores, Some(name)))
+    }
+
+    /// The files that are used.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.config.iter().map(|(path, _)| path.as_path()).chain(self.ignore_file.as_deref())
     }
 
     /// Says which files were found, and which are not used.

@@ -353,6 +353,40 @@ fn a_baseline_is_made_of_what_was_read_whole() {
 }
 
 #[test]
+fn no_report_takes_the_place_of_what_is_read() {
+    let place = Place::with(&deleted());
+    place.run(&["baseline", "image.tar", "-o", "known.json"]);
+    place.write("base.tar", TestImage::new().layer([put("x", "y")]).docker_save());
+    place.write("Dockerfile", "FROM x\nRUN y\n");
+    place.write("pentimento.toml", "");
+    place.write(".pentimentoignore", "");
+    place.write("other.toml", "");
+    place.write("rules/own.toml", "");
+    let read = |name: &str| std::fs::read(place.path().join(name)).expect("a file");
+    for (name, options) in [
+        ("base.tar", &["--base", "base.tar"][..]),
+        ("known.json", &["--baseline", "known.json"]),
+        ("Dockerfile", &["--dockerfile", "Dockerfile"]),
+        ("pentimento.toml", &[]),
+        ("other.toml", &["--config", "other.toml"]),
+        (".pentimentoignore", &[]),
+        ("rules/own.toml", &["--rules", "rules"]),
+        ("rules/own.toml", &["--rules", "rules/own.toml"]),
+    ] {
+        let before = read(name);
+        let output = format!("json:./{name}");
+        let ran = place.run(&[&["scan", "image.tar", "-o", &output], options].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("it would be overwritten"), "{name}: {}", ran.stderr);
+        if !matches!(name, "known.json" | "Dockerfile") {
+            let ran = place.run(&[&["baseline", "image.tar", "-o", name], options].concat());
+            assert!(ran.code == 2 && ran.stderr.contains("it would be overwritten"), "{name}: {}", ran.stderr);
+        }
+        assert!(read(name) == before, "{name}");
+    }
+    assert_eq!(place.run(&["baseline", "image.tar", "-o", "known.json"]).code, 0, "a baseline may be made anew");
+}
+
+#[test]
 fn what_is_ignored_is_in_no_baseline() {
     let place = Place::with(&deleted());
     place.write(".pentimentoignore", "path:app/* until 2999-01-31 # a while\n");

@@ -606,6 +606,9 @@ fn outputs_that_cannot_be_are_told_before_the_scan() {
         (["-o", &one, "-o", &target, "--color", "never"], "is, or is in, a target"),
         (["-o", &one, "-o", &other, "--format", "json"], "-o json:"),
         (["-o", &prefixed, "--format", "json", "--color", "never"], "another format than the prefix"),
+        (["-o", "-", "-o", "json:/dev/stdout", "--color", "never"], "two reports to one place"),
+        (["-o", "/dev/fd/1", "-o", "json:/dev/stdout", "--color", "never"], "two reports to one place"),
+        (["-o", "sarfi:y.json", "-o", &one, "--color", "never"], "a file of this name is `./sarfi:y.json`"),
     ] {
         let [a, b, c, d, e, f] = arguments;
         let told = run(["scan", &target, a, b, c, d, e, f]);
