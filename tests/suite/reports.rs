@@ -337,15 +337,22 @@ fn a_table_can_be_read_back() {
     let rows = table(&scan(&archive, "csv").stdout);
     assert!(rows.iter().all(|row| row.len() == rows[0].len()));
     let findings = list(&report["findings"], "findings");
-    assert_eq!(rows.len(), findings.len() + 2, "a header, a line a finding, and the verdict");
+    let notes = list(&report["notes"], "notes").len();
+    assert!(notes > 0 && rows.len() == findings.len() + notes + 2, "a header, a line a finding and a note, and the verdict");
     let column = |name: &str| rows[0].iter().position(|cell| cell == name).expect("a column");
     for (row, finding) in rows[1..].iter().zip(findings) {
         assert_eq!((&row[column("type")], &row[column("id")]), (&"finding".to_owned(), &finding["id"].as_str().expect("an id").to_owned()));
         assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '\t'])), "{row:?}");
     }
     assert!(rows.iter().any(|row| row[column("path")].starts_with("'=cmd")));
+    let codes = rows.iter().filter(|row| row[column("type")] == "note").map(|row| row[column("message")].split(':').next());
+    assert!(codes.eq(list(&report["notes"], "notes").iter().map(|note| note["code"].as_str())));
     let last = rows.last().expect("a line");
     assert_eq!((&last[column("type")][..], &last[column("verdict")][..]), ("summary", "found"));
+    let dir = temporary();
+    let rows = table(&ignoring(&dir, "csv"));
+    let last = rows.last().expect("a line");
+    assert!(last[column("message")].contains("NOT shown: 1 finding let pass by an ignore"), "{last:?}");
 }
 
 #[test]
@@ -362,7 +369,7 @@ fn lines_have_what_the_document_has() {
         assert_eq!(&of_kind.collect::<Vec<_>>(), list(&report[key], key), "{kind}");
     }
     let last = lines.last().expect("a line");
-    for key in ["verdict", "complete", "coverage", "tool", "schema_version", "suppressed"] {
+    for key in ["verdict", "complete", "coverage", "tool", "schema_version", "suppressed", "gate"] {
         assert_eq!(last[key], report[key]);
     }
     assert_eq!(last["type"], "summary");
@@ -400,6 +407,60 @@ fn elements(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     assert!(open.is_empty() && rest.trim().is_empty(), "{open:?} {rest}");
     assert!(text.chars().all(|c| !c.is_control() || c == '\n') && !text.contains(['\u{fffe}', '\u{ffff}']));
     told
+}
+
+/// The report on an image of which everything is ignored.
+fn ignoring(dir: &tempfile::TempDir, format: &str) -> String {
+    let image = TestImage::new().layer([put("app/.env", format!("GITHUB_TOKEN={}\n", token("report")))]);
+    let (target, ignores) =
+        (file(dir.path(), "ignored.tar", &image.docker_save()), file(dir.path(), "ignores", b"path:app/* until never # known\n"));
+    let told = run(["scan", &target, "--ignore-file", &ignores, "--format", format]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    told.stdout
+}
+
+#[test]
+fn no_test_case_says_that_what_is_ignored_is_not_there() {
+    let dir = temporary();
+    let text = ignoring(&dir, "junit");
+    let count = |name: &str| elements(&text).iter().filter(|(element, _)| element == name).count();
+    assert_eq!((count("testcase"), count("skipped"), count("failure")), (1, 1, 0), "{text}");
+    assert!(
+        text.contains("but what is let pass") && text.contains("<skipped message=\"NOT shown: 1 finding let pass by an ignore"),
+        "{text}"
+    );
+    // What is public is no secret, but that it is there is said.
+    let mut report = scan(&TestImage::new().layer([put("a", "b")]).docker_save(), "json").json();
+    report["suppressed"] = json!([{ "reason": "public", "count": 3 }]);
+    let text = written(&report, Format::Junit);
+    assert!(text.contains("no secrets but what is public") && !text.contains("<skipped"), "{text}");
+}
+
+#[test]
+fn nothing_of_a_short_value_is_told_where_it_is_encoded() {
+    let value = ["hunter", "2ab"].concat();
+    let encoded = base64(&value);
+    let secret = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\ndata:\n  password: {encoded}\n");
+    let step = format!("/bin/sh -c echo {} | base64 -d > /s", base64(&format!("DB_PASSWORD={value}\n")));
+    let image = TestImage::new()
+        .step(&step, &crate::support::layer_tar(&[put("s/.env", format!("DB_PASSWORD={value}\n"))]))
+        .layer([put("k/secret.yaml", secret)]);
+    let report = scan(&image.docker_save(), "json");
+    let findings = report.json();
+    assert!(list(&findings["findings"], "findings").len() >= 3, "{findings:#}");
+    for finding in list(&findings["findings"], "findings") {
+        let parts = list(&finding["parts"], "parts").iter().map(|part| &part["redacted"]);
+        assert!(parts.chain([&finding["secret"]["redacted"]]).all(|told| told == "********"), "{finding:#}");
+    }
+    // Neither the end of the value nor that of what encodes it.
+    for end in ["2ab", &encoded[encoded.len() - 3..]] {
+        assert!(!report.stdout.contains(&format!("*{end}")), "{end}: {}", report.stdout);
+    }
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.encode(text)
 }
 
 #[test]
