@@ -16,9 +16,11 @@ const LONGEST: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alignment {
     instructions: Vec<Instruction>,
-    /// By step, from the first: its instruction.
-    steps: Vec<Option<usize>>,
+    steps: Steps,
 }
+
+/// By step, from the first: its instruction.
+type Steps = Vec<Option<usize>>;
 
 impl Alignment {
     /// The instruction that a step of the history comes from, where that is sure.
@@ -59,7 +61,7 @@ pub fn align(dockerfile: &Dockerfile, steps: &[Step]) -> Option<Alignment> {
     let first = steps.len().saturating_sub(MOST + 2);
     let comparable: Vec<Comparable> = steps[first..].iter().map(Comparable::of).collect();
     let stages: Vec<Expected> = dockerfile.expected().filter(|stage| (1..=MOST).contains(&stage.instructions.len())).collect();
-    let of = |fit: fn(&Expected, &[Comparable]) -> Option<Vec<Option<usize>>>| {
+    let of = |fit: fn(&Expected, &[Comparable]) -> Option<Steps>| {
         best(stages.iter().filter_map(|stage| {
             let steps = [vec![None; first], fit(stage, &comparable)?].concat();
             Some(Alignment { instructions: stage.instructions.clone(), steps })
@@ -79,7 +81,7 @@ fn best(alignments: impl Iterator<Item = Alignment>) -> Option<Alignment> {
 }
 
 /// Docker's, BuildKit's and podman's builders have a step for each instruction.
-fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize>>> {
+fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Steps> {
     // `docker build --label` adds an instruction to the end.
     let label = steps.last().is_some_and(|step| step.keyword == "LABEL");
     [0, usize::from(label)].into_iter().find_map(|behind| {
@@ -95,7 +97,7 @@ fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usiz
 
 /// Others have none for what only sets the configuration (kaniko), or do nothing for ONBUILD (buildah, of which images in OCI's format know
 /// nothing). Such instructions may be without a step; a step has a line only if all ways to find as many of them as possible agree on it.
-fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize>>> {
+fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Steps> {
     let count = expected.instructions.len();
     let first = steps.len().saturating_sub(count);
     if expected.from_scratch && first > 0 {
