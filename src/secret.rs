@@ -1,5 +1,6 @@
 //! A secret value, and what may be shown of it.
 
+use crate::text::percent_decode;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use std::fmt;
@@ -81,12 +82,16 @@ impl Secret {
     }
 }
 
-/// How long the text is that `bytes` are in hexadecimal digits or base64, if they look like that: what documents and tools hand out as a
-/// value may be one of a few characters.
+/// How long the text is that `bytes` are in escapes of URIs, hexadecimal digits or base64, if they look like that: what documents and tools
+/// hand out as a value may be one of a few characters.
 fn decoded(bytes: &[u8]) -> Option<usize> {
-    // No longer one is of interest.
-    if bytes.len() >= 2 * SHOWN_FROM {
+    // No longer one is of interest: an escape takes three bytes.
+    if bytes.len() >= 3 * SHOWN_FROM {
         return None;
+    }
+    let plain = percent_decode(bytes);
+    if plain.len() < bytes.len() {
+        return Some(plain.len());
     }
     if bytes.iter().all(u8::is_ascii_hexdigit) {
         return Some(bytes.len() / 2);
@@ -127,9 +132,14 @@ mod tests {
     fn nothing_of_a_short_value_is_shown_in_any_coding() {
         let stars = "*".repeat(8);
         let base64 = |text: &str| base64::prelude::BASE64_STANDARD.encode(text);
-        for value in
-            [base64("hunter2ab"), base64("hunter2abcd"), base64("hunter2abcd\n"), crate::digest::hex(b"hunter2"), base64("hunter2-ü")]
-        {
+        for value in [
+            base64("hunter2ab"),
+            base64("hunter2abcd"),
+            base64("hunter2abcd\n"),
+            crate::digest::hex(b"hunter2"),
+            base64("hunter2-ü"),
+            "hunter%402%61b".to_owned(),
+        ] {
             assert_eq!(Secret::new(value.as_bytes(), 0).redacted(), stars, "{value}");
         }
         let short = Secret::new(b"hunter2ab", 0);
