@@ -12,6 +12,8 @@ use std::io;
 const MOST: usize = 65_536;
 /// What is kept free for the last lines.
 const END: usize = 1_500;
+/// Where what is told of the gate ends: it does not take the place of what failed.
+const MOST_OF_GATE: usize = MOST / 4;
 /// Secrets in the table.
 const MOST_ROWS: usize = 100;
 /// Secrets whose fixes are told.
@@ -81,8 +83,10 @@ fn gate(report: &Report, page: &mut Page) {
     let lines = outcome::lines(report);
     if !lines.is_empty() {
         page.add("**The gate**\n\n");
-        lines.iter().take_while(|(_, line)| page.add(&format!("- {}\n", plain(&shorten(line, 400))))).count();
-        page.add("\n");
+        let mut add = |(_, line): &(_, String)| page.text.len() < MOST_OF_GATE && page.add(&format!("- {}\n", plain(&shorten(line, 400))));
+        let told = lines.iter().take_while(|line| add(line)).count();
+        let more = if told < lines.len() { format!("- and {}\n", plural(lines.len() - told, "more line")) } else { String::new() };
+        page.add(&format!("{more}\n"));
     }
 }
 

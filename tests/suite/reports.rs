@@ -534,6 +534,12 @@ fn a_comment_is_never_longer_than_github_takes() {
     assert!(rows.len() == 100 && rows[1..].iter().all(|row| row.starts_with("| critical (passes) | ")), "{rows:#?}");
     let gate = text.find("- FAILED: 1 of 5000 findings (1 low): fate present").expect("the gate");
     assert!(gate < text.find("| severity").expect("the table"));
+    // However much there is to be said of the gate, the secrets follow.
+    let ignore = |line: usize| json!({ "what": "|".repeat(300), "because": "x", "file": "i", "line": line, "count": 1 });
+    report["gate"]["ignored"] = (0..20).map(ignore).collect();
+    let text = written(&report, Format::Markdown);
+    assert!(text.len() < 65_536 && text.contains("\n- FAILED: 1 of 5000") && text.contains(" more lines\n\n| severity"), "{text}");
+    assert!(text.lines().filter(|line| line.starts_with("| critical ")).count() > 50);
     let first = parsed(&written(&report, Format::Sarif))["runs"][0]["results"][0].clone();
     assert_eq!((&first["properties"]["fails"], &first["ruleId"]), (&json!(true), &json!("harmless")));
     for format in [Format::Human, Format::Html] {
