@@ -89,7 +89,7 @@ impl Policy {
     }
 
     /// What becomes of a finding; `matched` is told of each ignore that fits it. What still holds wins over what has expired, and that
-    /// over the conditions: whoever let something pass for a time wants to be asked again.
+    /// over the baseline and the conditions: whoever let something pass for a time wants to be asked again.
     pub fn decide(&self, subject: &Subject, mut matched: impl FnMut(usize)) -> Decision {
         let (mut holds, mut expired) = (None, None);
         for (index, ignore) in self.ignores.iter().enumerate().filter(|(_, ignore)| ignore.matches(subject)) {
@@ -97,16 +97,12 @@ impl Policy {
             let first = if self.has_expired(ignore) { &mut expired } else { &mut holds };
             first.get_or_insert(index);
         }
-        if let Some(index) = holds {
-            return Decision::Ignored(index);
-        }
-        if self.baseline.as_ref().is_some_and(|baseline| baseline.has(&subject.finding.id)) {
-            return Decision::Known;
-        }
-        match (expired, self.fail_on.spares(subject)) {
-            (Some(index), _) if !self.fail_on.is_none() => Decision::Expired(index),
-            (_, Some(condition)) => Decision::Passes(condition),
-            (_, None) => Decision::Fails,
+        let is_known = || self.baseline.as_ref().is_some_and(|baseline| baseline.has(&subject.finding.id));
+        match (holds, expired) {
+            (Some(index), _) => Decision::Ignored(index),
+            (_, Some(index)) if !self.fail_on.is_none() => Decision::Expired(index),
+            _ if is_known() => Decision::Known,
+            _ => self.fail_on.spares(subject).map_or(Decision::Fails, Decision::Passes),
         }
     }
 

@@ -53,6 +53,19 @@ pub fn shorten(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// What a parser says is wrong, without what it quotes: whoever is told need not be allowed to see the file. A short word may stay, since it
+/// is mostly a name with a slip of the pen.
+pub fn unquoted(message: &str) -> String {
+    const MOST_OF_WORD: usize = 20;
+    let is_quote = ['`', '"'];
+    // What is expected is ours; the last such words are the parser's.
+    let (told, expected) = message.split_at(message.rfind(", expected ").unwrap_or(message.len()));
+    let (Some(open), Some(close)) = (told.find(is_quote), told.rfind(is_quote)) else { return message.to_owned() };
+    let quoted = told.get(open + 1..close).unwrap_or_default();
+    let is_word = quoted.len() <= MOST_OF_WORD && quoted.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'));
+    if is_word { message.to_owned() } else { format!("{}…{}{expected}", &told[..=open], &told[close..]) }
+}
+
 /// `%41` as `A`; what is no such escape stays (RFC 3986, 2.1).
 pub fn percent_decode(text: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
@@ -77,6 +90,23 @@ mod tests {
     fn exact_is_reversible() {
         assert_eq!(exact("a\\b ü".as_bytes()), "a\\b ü");
         assert_eq!(exact(b"caf\xe9\\x"), "caf\\xe9\\\\x");
+    }
+
+    #[test]
+    fn what_a_parser_quotes_is_left_out() {
+        for (message, expected) in [
+            ("unknown field `fail_on`, expected one of `scan`, `ignore`", "unknown field `fail_on`, expected one of `scan`, `ignore`"),
+            ("unknown field `k`3`y`, expected `scan`", "unknown field `…`, expected `scan`"),
+            (
+                "invalid type: string \"a 1, expected \\\"b\\\"\", expected a map at line 1",
+                "invalid type: string \"…\", expected a map at line 1",
+            ),
+            ("[scan] has no key `a1`: it has b", "[scan] has no key `…`: it has b"),
+            ("missing field `reason`", "missing field `reason`"),
+            ("string values must be quoted, expected literal string", "string values must be quoted, expected literal string"),
+        ] {
+            assert_eq!(unquoted(message), expected);
+        }
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use super::config::{ConfigArgs, Found};
 use super::policy::today;
 use super::read::ReadArgs;
-use super::scan::{check_output, to_file};
+use super::scan::{Inputs, check_output, to_file};
 use super::{print, stop, targets};
 use anyhow::Result;
-use pentimento::policy::{Baseline, Known, Policy};
+use pentimento::policy::{Baseline, Day, Known, Policy};
 use pentimento::report::human::plural;
 use pentimento::report::{self, FindingEntry, Report, View};
 use pentimento::text::sanitise;
@@ -42,14 +42,16 @@ pub struct Args {
     config: ConfigArgs,
 }
 
-/// Scans the targets, writes the baseline, and returns the exit code. What is ignored is not in it: when the ignore is over, it fails.
+/// Scans the targets, writes the baseline, and returns the exit code. What is ignored is not in it: when the ignore is over, it fails. Nor is
+/// what an ignore let pass that is over already.
 pub fn run(args: &Args, mut found: Found) -> Result<u8> {
-    if let Some(output) = &args.output {
-        check_output(output, &args.targets)?;
-    }
     let (ignores, _) = found.ignores(&args.config, &args.targets)?;
+    if let Some(output) = &args.output {
+        check_output(output, &Inputs::of(&args.targets, args.base.as_ref(), &args.read, &found))?;
+    }
     found.tell(args.read.quiet);
-    let policy = Policy { ignores, today: today(), ..Policy::default() };
+    // Without a day no ignore has expired: what one fits is not in the baseline, whether it still holds or not.
+    let policy = Policy { ignores, ..Policy::default() };
     let detector = args.read.detector()?;
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
@@ -71,11 +73,12 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
             return Ok(3);
         }
     }
-    let text = Baseline::written(report.findings.iter().map(known), policy.today)?;
+    let text = Baseline::written(report.findings.iter().map(known), today())?;
     match &args.output {
         Some(path) => to_file(path, |out| out.write_all(text.as_bytes()))?,
         None => print(text.as_bytes())?,
     }
+    tell_expired(&report);
     if let Some(path) = args.output.as_ref().filter(|_| !args.read.quiet) {
         let path = sanitise(&path.display().to_string());
         eprintln!("pentimento: {path} has {}; `--baseline {path}` lets them pass", plural(report.findings.len(), "finding"));
@@ -88,6 +91,19 @@ fn tell_problems(report: &Report) {
         eprintln!("pentimento: {}", sanitise(&format!("{}: {}: {}", problem.source, problem.code, problem.message)));
     }
     eprintln!("pentimento: NOT everything could be read");
+}
+
+/// Says what is missing, though nothing lets it pass any more.
+fn tell_expired(report: &Report) {
+    let is_over = |until: &Option<String>| until.as_deref().and_then(Day::parse).zip(today()).is_some_and(|(last, today)| today > last);
+    for ignore in report.gate.ignored.iter().filter(|ignore| is_over(&ignore.until)) {
+        let (count, until) = (plural(ignore.count as usize, "finding"), ignore.until.as_deref().unwrap_or_default());
+        let line = format!(
+            "{}:{}: the ignore held until {until}: what it fits is not in the baseline, and fails ({count})",
+            ignore.file, ignore.line
+        );
+        eprintln!("pentimento: {}", sanitise(&line));
+    }
 }
 
 fn known(finding: &FindingEntry) -> Known {

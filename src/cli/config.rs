@@ -3,18 +3,29 @@
 //! They are looked for in the working directory, then in each directory above it, up to one with a `.git`, the home directory or the root
 //! of the file system. Never in a target: what is in an image does not decide about it. A file above the working directory that belongs
 //! to somebody else (`/tmp/pentimento.toml`) is not used.
+//!
+//! Nobody vouches for a file that was found: it may have come with a checkout. So it, and all that it names, has to lie below the directory
+//! in which it was found (else it could have any file read, and errors tell of what is read), and it names no image that is elsewhere. Who
+//! names a file with an option vouches for it.
 
 use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use pentimento::policy::{Config, Ignore};
+use pentimento::policy::{Config, Ignore, Setting};
+use pentimento::source::target::Target;
 use pentimento::text::sanitise;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The configuration's name.
 const CONFIG: &str = "pentimento.toml";
 /// The ignore file's.
 const IGNORES: &str = ".pentimentoignore";
+
+/// The option that names an image.
+const BASE: &str = "base";
+/// Prefixes of targets that are paths.
+const LOCAL: [&str; 3] = ["oci:", "rootfs:", "dir:"];
 
 /// Options that say which files decide.
 #[derive(clap::Args)]
@@ -36,6 +47,10 @@ pub struct ConfigArgs {
 pub struct Found {
     /// The configuration, and its file.
     pub config: Option<(PathBuf, Config)>,
+    /// The directory that a configuration which was found may name files of; none for one that was named.
+    bounds: Option<PathBuf>,
+    /// The ignore file that is used.
+    ignore_file: Option<PathBuf>,
     /// What is to be said on standard error, unless that is to be quiet.
     told: Vec<String>,
     /// Files of that name that are not used, and why.
@@ -56,7 +71,10 @@ impl Found {
             Some(_) if unwanted && given("config") == 2 && given("no_config") == 2 => bail!("--config and --no-config exclude each other"),
             Some(path) if !unwanted || given("config") > given("no_config") => Some(path.clone()),
             _ if unwanted => None,
-            _ => found.search(CONFIG, targets(options)),
+            _ => found.search(CONFIG, targets(options)).map(|(path, dir)| {
+                found.bounds = Some(dir);
+                path
+            }),
         };
         if let Some(path) = path {
             let config = Config::read(&path.display().to_string(), &read(&path)?)?;
@@ -70,13 +88,19 @@ impl Found {
         let path = match &args.ignore_file {
             Some(path) => Some(path.clone()),
             None if args.no_config => None,
-            None => self.search(IGNORES, targets.iter()),
+            None => self.search(IGNORES, targets.iter()).map(|(path, _)| path),
         };
         let mut ignores = self.config.as_ref().map(|(_, config)| config.ignores.clone()).unwrap_or_default();
         let Some(path) = path else { return Ok((ignores, None)) };
         let name = path.display().to_string();
         ignores.extend(Ignore::lines(&name, &read(&path)?)?);
+        self.ignore_file = Some(path);
         Ok((ignores, Some(name)))
+    }
+
+    /// The files that are used.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.config.iter().map(|(path, _)| path.as_path()).chain(self.ignore_file.as_deref())
     }
 
     /// Says which files were found, and which are not used.
@@ -86,10 +110,37 @@ impl Found {
         }
     }
 
-    fn search<'a>(&mut self, name: &str, targets: impl Iterator<Item = &'a String>) -> Option<PathBuf> {
+    /// A path that the configuration names, which counts from its file. One that was found may not lead out of its directory.
+    pub fn path(&self, setting: &Setting, value: &str) -> Result<OsString> {
+        let dir = self.config.as_ref().and_then(|(file, _)| file.parent()).unwrap_or(Path::new(""));
+        let is_base = setting.option == BASE;
+        let prefix = LOCAL.into_iter().find(|prefix| is_base && value.starts_with(prefix)).unwrap_or_default();
+        let path = dir.join(&value[prefix.len()..]);
+        // An image of an engine or a registry is no path; nor is a pipe.
+        let elsewhere = is_base && (value == "-" || value.contains("://") || prefix.is_empty() && !is_path(&path));
+        let Some(bounds) = &self.bounds else {
+            return Ok(if elsewhere { value.into() } else { [prefix.into(), path.into_os_string()].into_iter().collect() });
+        };
+        let place = &setting.place;
+        if elsewhere {
+            bail!("{place}: a configuration that is found names no image that is not a file or directory: name it on the command line");
+        }
+        let real = path.canonicalize().with_context(|| format!("{place}: cannot read what `{}` names", setting.option))?;
+        // What is in a directory of rules may be a link. Images follow none.
+        let items = if is_base { Vec::new() } else { real.read_dir().into_iter().flatten().flatten().map(|item| item.path()).collect() };
+        let is_within = |path: &Path| path.canonicalize().is_ok_and(|real| real.starts_with(bounds));
+        if !is_within(&real) || !items.iter().all(|item| is_within(item)) {
+            let option = setting.option;
+            bail!("{place}: `{option}` leads out of the directory in which the configuration was found: name it on the command line");
+        }
+        Ok([prefix.into(), path.into_os_string()].into_iter().collect())
+    }
+
+    /// The file of this name, and the directory that it was found in.
+    fn search<'a>(&mut self, name: &str, targets: impl Iterator<Item = &'a String>) -> Option<(PathBuf, PathBuf)> {
         let here = std::env::current_dir().and_then(|dir| dir.canonicalize()).ok()?;
         let home = std::env::var_os("HOME").and_then(|home| Path::new(&home).canonicalize().ok());
-        let directory = |target: &String| Path::new(target.strip_prefix("oci:").unwrap_or(target)).canonicalize().ok();
+        let directory = |target: &String| Target::parse(target).ok()?.path()?.canonicalize().ok();
         let targets: Vec<PathBuf> = targets.filter_map(directory).filter(|path| path.is_dir()).collect();
         for (up, dir) in here.ancestors().enumerate() {
             if dir.join(name).is_file() {
@@ -97,9 +148,10 @@ impl Found {
                 let why = match () {
                     () if targets.iter().any(|target| dir.starts_with(target)) => "it is in the target",
                     () if up > 0 && is_foreign(&dir.join(name), &here) => "it belongs to another user",
+                    () if !dir.join(name).canonicalize().is_ok_and(|real| real.starts_with(dir)) => "it is a link out of its directory",
                     () => {
                         self.told.push(format!("using {}", path.display()));
-                        return Some(path);
+                        return Some((path, dir.to_owned()));
                     }
                 };
                 self.refused.push(format!("{} is not used: {why}", path.display()));
@@ -110,6 +162,11 @@ impl Found {
         }
         None
     }
+}
+
+/// True for what is read from this machine's disk, and for nothing that is asked for elsewhere.
+fn is_path(text: &Path) -> bool {
+    text.to_str().is_some_and(|text| Target::parse(text).is_ok_and(|target| target.path().is_some()))
 }
 
 fn targets(options: &ArgMatches) -> impl Iterator<Item = &String> {

@@ -139,10 +139,12 @@ fn now() -> Option<u64> {
 
 /// Prints. That whoever read our output has gone is no error, and changes nothing of the exit code.
 fn print(bytes: &[u8]) -> Result<()> {
-    match written(bytes) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    Ok(unless_gone(written(bytes))?)
+}
+
+/// What came of writing to a pipe or a device: that its reader has gone is no error. The verdict stands without him.
+fn unless_gone(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|e| if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })
 }
 
 fn written(bytes: &[u8]) -> io::Result<()> {

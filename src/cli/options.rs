@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use pentimento::policy::Setting;
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Options that mean something else than `scan` means by them: their variables have the command in their names.
 const OWN: [(&str, &str); 7] = [
@@ -45,11 +45,11 @@ pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {
     let (_, options, _) = self::leaf(&command, &matches);
     let has_config = leaf.get_arguments().any(|arg| arg.get_id() == "no_config");
     let found = if has_config { Found::of(options)? } else { Found::default() };
-    if let Some((file, config)) = &found.config {
+    if let Some((_, config)) = &found.config {
         for setting in config.settings.iter().filter(|setting| !off.iter().any(|off| off == setting.option)) {
             let (_, options, _) = self::leaf(&command, &matches);
             let from = more.len();
-            more.extend(arguments(leaf, options, setting, file)?);
+            more.extend(arguments(leaf, options, setting, &found)?);
             if more.len() > from {
                 matches = again(&more).or_else(|e| bail!("{}: {}", setting.place, message(&e)))?;
             }
@@ -155,7 +155,7 @@ fn argument(long: &str, value: &OsStr) -> OsString {
 }
 
 /// A setting of the file as arguments; none where the command has no such option, or something that counts more gave it.
-fn arguments(leaf: &Command, options: &ArgMatches, setting: &Setting, file: &Path) -> Result<Vec<OsString>> {
+fn arguments(leaf: &Command, options: &ArgMatches, setting: &Setting, found: &Found) -> Result<Vec<OsString>> {
     let Some(arg) = leaf.get_arguments().find(|arg| arg.get_long() == Some(setting.option)) else { return Ok(Vec::new()) };
     if matches!(options.value_source(arg.get_id().as_str()), Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
         return Ok(Vec::new());
@@ -167,11 +167,8 @@ fn arguments(leaf: &Command, options: &ArgMatches, setting: &Setting, file: &Pat
             _ => bail!("{}: true or false is expected", setting.place),
         };
     }
-    let dir = file.parent().unwrap_or(Path::new(""));
-    // What has a prefix, or is a pipe, is no path.
-    let is_path = |value: &str| setting.paths && value != "-" && !value.contains(':');
-    let value = |value: &String| if is_path(value) { dir.join(value).into_os_string() } else { value.into() };
-    Ok(setting.values.iter().map(|text| argument(setting.option, &value(text))).collect())
+    let value = |value: &String| if setting.paths { found.path(setting, value) } else { Ok(value.into()) };
+    setting.values.iter().map(|text| Ok(argument(setting.option, &value(text)?))).collect()
 }
 
 /// What is wrong, without the advice for whoever typed it.

@@ -1,9 +1,10 @@
 //! Where reports go, and in which formats.
 
-use super::scan::{check_output, style, to_file};
-use super::{When, read};
+use super::scan::{Inputs, check_output, style, to_file};
+use super::{When, read, unless_gone};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use pentimento::dockerfile::Dockerfile;
 use pentimento::report::{self, Format, Report, Scanned, Span, Style, words};
 use pentimento::text::sanitise;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub struct OutputArgs {
     /// How the report is written (default: human)
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_enum, value_name = "FORMAT", ignore_case = true)]
     format: Option<ReportArg>,
     /// Write the report to FILE, which appears whole or not at all; `-` is standard output. May be given several times: each has the format
     /// of its prefix (`gitlab:gl-secret-detection-report.json`) or of its ending (.json .jsonl .sarif .xml (junit) .md .csv .html .txt)
@@ -71,14 +72,15 @@ pub struct Outputs {
 
 impl Outputs {
     /// What the options ask for; wrong ones are told before anything is scanned.
-    pub fn of(args: &OutputArgs, targets: &[String]) -> Result<Outputs> {
+    pub fn of<'a>(args: &'a OutputArgs, mut inputs: Inputs<'a>) -> Result<Outputs> {
+        inputs.files.extend(args.dockerfile.as_deref());
         let outputs = outputs(args.format, &args.output)?;
-        let mut places: Vec<Option<PathBuf>> = Vec::new();
+        let mut places: Vec<PathBuf> = Vec::new();
         for Output { path, .. } in &outputs {
             if let Some(path) = path {
-                check_output(path, targets)?;
+                check_output(path, &inputs)?;
             }
-            let place = path.as_deref().map(place);
+            let place = place(path.as_deref().unwrap_or(Path::new(STDOUT)));
             if places.contains(&place) {
                 bail!("two reports to one place: {}", path.as_deref().map_or("standard output".into(), Path::to_string_lossy));
             }
@@ -136,7 +138,7 @@ fn outputs(format: Option<ReportArg>, outputs: &[PathBuf]) -> Result<Vec<Output>
         return Ok(vec![Output { format: format.map_or(Format::Human, Format::from), path: None }]);
     }
     let one = |output: &PathBuf| {
-        let (prefix, path) = split(output);
+        let (prefix, path) = split(output)?;
         let format = match (prefix, format) {
             (Some(prefix), Some(format)) if prefix != format => {
                 bail!("{}: --format says another format than the prefix: leave one of them out", output.display())
@@ -157,12 +159,19 @@ fn outputs(format: Option<ReportArg>, outputs: &[PathBuf]) -> Result<Vec<Output>
     outputs.iter().map(one).collect()
 }
 
-/// `sarif:report.json`. A file whose name begins like that is `./sarif:report.json`.
-fn split(output: &Path) -> (Option<ReportArg>, PathBuf) {
-    let prefix = output.to_str().and_then(|text| text.split_once(':'));
-    match prefix.and_then(|(format, file)| Some((ReportArg::from_str(format, false).ok()?, file))) {
-        Some((format, file)) if !file.is_empty() => (Some(format), PathBuf::from(file)),
-        _ => (None, output.to_owned()),
+/// `sarif:report.json`. A file whose name begins like that is `./sarif:report.json`; one letter is a drive of Windows.
+fn split(output: &Path) -> Result<(Option<ReportArg>, PathBuf)> {
+    let is_word = |prefix: &str| prefix.len() > 1 && prefix.bytes().all(|b| b.is_ascii_alphabetic());
+    let prefix = output.to_str().and_then(|text| text.split_once(':')).filter(|(prefix, _)| is_word(prefix));
+    let Some((prefix, file)) = prefix else { return Ok((None, output.to_owned())) };
+    match ReportArg::from_str(prefix, true) {
+        Ok(format) if !file.is_empty() => Ok((Some(format), PathBuf::from(file))),
+        Ok(_) => bail!("{}: which file? (`{prefix}:FILE`)", output.display()),
+        Err(_) => {
+            let formats: Vec<_> = ReportArg::value_variants().iter().filter_map(ReportArg::to_possible_value).collect();
+            let formats: Vec<&str> = formats.iter().map(PossibleValue::get_name).collect();
+            bail!("there is no format {prefix}: there are {}; a file of this name is `./{}`", formats.join(", "), output.display())
+        }
     }
 }
 
@@ -180,8 +189,13 @@ fn by_ending(path: &Path) -> ReportArg {
     }
 }
 
+/// What standard output is called, where it is a file: by this name, and by others.
+const STDOUT: &str = "/dev/stdout";
+const STDOUT_TOO: [&str; 2] = ["/dev/fd/1", "/proc/self/fd/1"];
+
 /// Where a file is or will be, whatever it is called.
 fn place(path: &Path) -> PathBuf {
+    let path = if STDOUT_TOO.iter().any(|name| path == Path::new(name)) { Path::new(STDOUT) } else { path };
     let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = || Some(parent.canonicalize().ok()?.join(path.file_name()?));
     path.canonicalize().ok().or_else(new).unwrap_or_else(|| path.to_owned())
@@ -203,11 +217,7 @@ fn dockerfile(path: &Path) -> Result<(Dockerfile, String)> {
 
 fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        // Whoever read our output has gone; the verdict stands.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    Ok(unless_gone(write(&mut out).and_then(|()| out.flush()))?)
 }
 
 #[cfg(test)]
@@ -240,5 +250,9 @@ mod tests {
         }
         assert!(told(Some(ReportArg::Json), &["a", "b"]).is_err_and(|e| e.to_string().contains("-o json:a")));
         assert!(told(Some(ReportArg::Json), &["sarif:a"]).is_err());
+        assert_eq!(told(None, &["SARIF:x.out"]).expect("an output"), [(Format::Sarif, file("x.out"))]);
+        assert_eq!(told(None, &["C:\\x.json"]).expect("an output"), [(Format::Json, file("C:\\x.json"))]);
+        assert!(told(None, &["sarfi:y.json"]).is_err_and(|e| e.to_string().contains("`./sarfi:y.json`")));
+        assert!(told(None, &["sarif:"]).is_err_and(|e| e.to_string().contains("which file?")));
     }
 }

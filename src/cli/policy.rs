@@ -41,7 +41,7 @@ pub struct PolicyArgs {
     fail_on_notes: Option<Vec<String>>,
     /// What this file has does not fail (`pentimento baseline` writes it): only new findings do
     #[arg(long, value_name = "FILE")]
-    baseline: Option<PathBuf>,
+    pub baseline: Option<PathBuf>,
     /// List also what an ignore or the baseline lets pass; it is counted in any case, and does not fail
     #[arg(long)]
     pub show_ignored: bool,

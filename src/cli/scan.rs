@@ -4,7 +4,7 @@ use super::config::Found;
 use super::output::{OutputArgs, Outputs};
 use super::policy::PolicyArgs;
 use super::read::ReadArgs;
-use super::{When, now, progress, stop, targets, watch};
+use super::{When, now, progress, stop, targets, unless_gone, watch};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use pentimento::detect::Detector;
@@ -98,10 +98,12 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
         bail!("standard input can be read once: a target is read from it, and a secret of yours");
     }
     args.read.access.reserve(&args.targets);
-    let outputs = Outputs::of(&args.output, &args.targets)?;
     let from = now().unwrap_or_default();
     let detector = args.read.detector()?;
     let policy = args.policy.policy(&mut found, &args.targets, detector.rules(), args.base.is_some())?;
+    let mut inputs = Inputs::of(&args.targets, args.base.as_ref(), &args.read, &found);
+    inputs.files.extend(args.policy.baseline.as_deref());
+    let outputs = Outputs::of(&args.output, inputs)?;
     found.tell(args.read.quiet);
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
@@ -134,27 +136,49 @@ fn watch(args: &Args, detector: &Detector, view: View, stop: &Arc<AtomicUsize>) 
     watch::Watch { read, detector, engine, view, new_only: args.new_only, found: args.exit_code, stop }.run()
 }
 
-/// Refuses to write where a target is read from.
-pub fn check_output(output: &Path, targets: &[String]) -> Result<()> {
+/// What a run reads, and no report may take the place of.
+pub struct Inputs<'a> {
+    /// Targets, and the base.
+    pub images: Vec<&'a String>,
+    /// Rules, the configuration and what else decides.
+    pub files: Vec<&'a Path>,
+}
+
+impl<'a> Inputs<'a> {
+    /// What every command with a policy reads.
+    pub fn of(targets: &'a [String], base: Option<&'a String>, read: &'a ReadArgs, found: &'a Found) -> Inputs<'a> {
+        let rules = read.rules.iter().map(PathBuf::as_path);
+        Inputs { images: targets.iter().chain(base).collect(), files: rules.chain(found.files()).collect() }
+    }
+}
+
+/// Refuses to write where something is read from.
+pub fn check_output(output: &Path, inputs: &Inputs) -> Result<()> {
     if output.is_symlink() && !output.exists() {
         bail!("--output is a link to nothing: {}", output.display());
     }
     let parent = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let place = output.canonicalize().or_else(|_| parent.canonicalize()).ok();
-    for target in targets {
+    let is_at = |path: &Path| {
+        let path = path.canonicalize().ok();
+        path.zip(place.as_ref()).is_some_and(|(path, place)| *place == path && !path.is_dir() || path.is_dir() && place.starts_with(&path))
+    };
+    for image in &inputs.images {
         // Standard input may be a file, too.
-        let path = match Target::parse(target) {
+        let path = match Target::parse(image) {
             Ok(Target::Stdin) => PathBuf::from("/dev/stdin"),
             // A report may be written into the file system that is scanned, since that is the one we are on.
             Ok(Target::Path(path)) => path,
             _ => continue,
         };
-        let Ok(path) = path.canonicalize() else { continue };
-        if place.as_ref().is_some_and(|place| *place == path && !path.is_dir() || path.is_dir() && place.starts_with(&path)) {
+        if is_at(&path) {
             bail!("--output is, or is in, a target: it would be overwritten");
         }
     }
-    Ok(())
+    match inputs.files.iter().find(|path| is_at(path)) {
+        Some(path) => bail!("--output is, or is in, {}, which is read, too: it would be overwritten", path.display()),
+        None => Ok(()),
+    }
 }
 
 /// Colour and width for standard output.
@@ -171,13 +195,12 @@ pub fn style(when: When) -> Style {
 }
 
 /// Writes a file that appears whole or not at all; what is no regular file (a device, a pipe) is written to as it is, and a link is
-/// followed.
+/// followed. That the reader of a pipe has gone is no error.
 pub fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     if path.metadata().is_ok_and(|m| !m.is_file()) {
-        let mut out =
-            BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).with_context(|| format!("cannot write {}", path.display()))?);
-        write(&mut out)?;
-        return Ok(out.flush()?);
+        let context = || format!("cannot write {}", path.display());
+        let mut out = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path).with_context(context)?);
+        return unless_gone(write(&mut out).and_then(|()| out.flush())).with_context(context);
     }
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);

@@ -56,7 +56,7 @@ impl Detector {
             let (start, length) = (found.offset as usize, inner.map_or(found.secret.len(), |inner| inner.len()));
             let written = part.written(text.bytes, start..start + length);
             details.codings.insert(0, part.coding.as_str());
-            details.parts.push(Part { name: ENCODED.into(), value: Secret::new(&text.bytes[written.clone()], 0) });
+            details.parts.push(Part { name: ENCODED.into(), value: Secret::encoding(&text.bytes[written.clone()], &found.secret) });
             found.offset = written.start as u64;
             if allow::allows(text.bytes, written.clone(), &self.rules.rules()[found.rule].id) {
                 found.allow();

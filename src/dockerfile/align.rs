@@ -16,9 +16,11 @@ const LONGEST: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alignment {
     instructions: Vec<Instruction>,
-    /// By step, from the first: its instruction.
-    steps: Vec<Option<usize>>,
+    steps: Steps,
 }
+
+/// By step, from the first: its instruction.
+type Steps = Vec<Option<usize>>;
 
 impl Alignment {
     /// The instruction that a step of the history comes from, where that is sure.
@@ -26,31 +28,60 @@ impl Alignment {
         Some(&self.instructions[self.steps.get(step).copied()??])
     }
 
-    /// The last instruction of its kind, with which the image's configuration was set; of ENV and LABEL the last one that sets `name`.
+    /// The last instruction of its kind, with which the image's configuration was set; of ENV and LABEL the last one that sets `name`. None
+    /// if no step comes from it: then nobody knows that the image has it.
     pub fn setting(&self, keyword: &str, name: Option<&str>) -> Option<&Instruction> {
-        let sets = |instruction: &&Instruction| {
+        let sets = |instruction: &Instruction| {
             instruction.keyword == keyword && name.is_none_or(|name| keys(keyword, &instruction.rest).iter().any(|key| key == name))
         };
-        self.instructions.iter().rev().find(sets)
+        let last = self.instructions.iter().rposition(sets)?;
+        self.steps.contains(&Some(last)).then(|| &self.instructions[last])
+    }
+
+    /// How many steps have an instruction.
+    fn explained(&self) -> usize {
+        self.steps.iter().flatten().count()
+    }
+
+    /// Leaves a step only the line that the other gives it, too.
+    fn agree(&mut self, other: &Alignment) {
+        for step in 0..self.steps.len() {
+            let line = |alignment: &Alignment| alignment.step(step).map(|instruction| instruction.line);
+            if line(self) != line(other) {
+                self.steps[step] = None;
+            }
+        }
     }
 }
 
-/// Aligns a history with a Dockerfile: with its last stage, or else, since one may ask for another (`--target`), with the last that agrees.
+/// Aligns a history with a Dockerfile: with the stage that agrees, since one may ask for any (`--target`). One that has a step for each
+/// instruction comes before those of which the builder left some out.
 pub fn align(dockerfile: &Dockerfile, steps: &[Step]) -> Option<Alignment> {
     // A step of the base and a label are enough to tell that something stands in front of the rest.
     let first = steps.len().saturating_sub(MOST + 2);
     let comparable: Vec<Comparable> = steps[first..].iter().map(Comparable::of).collect();
-    let found = dockerfile.expected().find_map(|expected| {
-        let fits = !expected.instructions.is_empty() && expected.instructions.len() <= MOST;
-        let aligned = fits.then(|| complete(&expected, &comparable).or_else(|| partial(&expected, &comparable))).flatten()?;
-        Some((expected, aligned))
-    });
-    let (expected, aligned) = found?;
-    Some(Alignment { instructions: expected.instructions, steps: [vec![None; first], aligned].concat() })
+    let stages: Vec<Expected> = dockerfile.expected().filter(|stage| (1..=MOST).contains(&stage.instructions.len())).collect();
+    let of = |fit: fn(&Expected, &[Comparable]) -> Option<Steps>| {
+        best(stages.iter().filter_map(|stage| {
+            let steps = [vec![None; first], fit(stage, &comparable)?].concat();
+            Some(Alignment { instructions: stage.instructions.clone(), steps })
+        }))
+    };
+    of(complete).or_else(|| of(partial))
+}
+
+/// The one that explains most steps. Of several that explain as many, nobody knows which was built: what they do not agree on has no line.
+fn best(alignments: impl Iterator<Item = Alignment>) -> Option<Alignment> {
+    let all: Vec<Alignment> = alignments.collect();
+    let most = all.iter().map(Alignment::explained).max()?;
+    let mut all = all.into_iter().filter(|alignment| alignment.explained() == most);
+    let mut best = all.next()?;
+    all.for_each(|other| best.agree(&other));
+    Some(best).filter(|best| best.explained() > 0)
 }
 
 /// Docker's, BuildKit's and podman's builders have a step for each instruction.
-fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize>>> {
+fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Steps> {
     // `docker build --label` adds an instruction to the end.
     let label = steps.last().is_some_and(|step| step.keyword == "LABEL");
     [0, usize::from(label)].into_iter().find_map(|behind| {
@@ -66,7 +97,7 @@ fn complete(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usiz
 
 /// Others have none for what only sets the configuration (kaniko), or do nothing for ONBUILD (buildah, of which images in OCI's format know
 /// nothing). Such instructions may be without a step; a step has a line only if all ways to find as many of them as possible agree on it.
-fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize>>> {
+fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Steps> {
     let count = expected.instructions.len();
     let first = steps.len().saturating_sub(count);
     if expected.from_scratch && first > 0 {
@@ -86,7 +117,8 @@ fn partial(expected: &Expected, steps: &[Comparable]) -> Option<Vec<Option<usize
         let with = if j < own.len() && fits[i][j] { behind[i + 1][j + 1].map(|most| most + 1) } else { None };
         behind[i][j] = without.max(with);
     }
-    let most = if expected.from_scratch { behind[0][0] } else { behind[0].iter().copied().max().flatten() }?;
+    // Of a stage of which no step tells nothing is known.
+    let most = if expected.from_scratch { behind[0][0] } else { behind[0].iter().copied().max().flatten() }.filter(|most| *most > 0)?;
     before[0].iter_mut().enumerate().for_each(|(j, best)| *best = (j == 0 || !expected.from_scratch).then_some(0));
     for (i, j) in (0..count).flat_map(|i| (0..=own.len()).map(move |j| (i, j))) {
         if let Some(best) = before[i][j] {
@@ -412,6 +444,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_without_any_step_agrees_with_nothing() {
+        let built = ["base", "COPY a /a", "ENV T=1", "CMD [\"python\"]"];
+        assert_eq!(lines("FROM x\nENV T=0\nEXPOSE 80\nCMD [\"a\"]\n", &built), None);
+        // A stage that agrees as a whole comes before one behind it that may have left everything out.
+        let text = "FROM x AS app\nCOPY a /a\nENV T=1\nCMD [\"python\"]\nFROM x AS debug\nENV T=0\nCMD [\"python\"]\n";
+        assert_eq!(lines(text, &built), Some(vec![0, 2, 3, 4]));
+    }
+
+    #[test]
+    fn the_stage_that_explains_most_is_the_one() {
+        let text = "FROM x AS dev\nRUN a\nRUN b\nFROM x\nRUN b\n";
+        assert_eq!(lines(text, &["base", "/bin/sh -c a", "/bin/sh -c b"]), Some(vec![0, 2, 3]));
+        assert_eq!(lines(text, &["base", "/bin/sh -c c", "/bin/sh -c b"]), Some(vec![0, 0, 5]));
+        // Which of two it was nobody knows, but what both of them stand on.
+        assert_eq!(lines("FROM x AS one\nCOPY . /\nFROM x AS two\nCOPY . /\n", &["base", "COPY . /"]), None);
+        let text = "FROM x AS one\nRUN a\nFROM one AS two\nRUN b\nFROM one AS three\nRUN b\n";
+        assert_eq!(lines(text, &["/bin/sh -c a", "/bin/sh -c b"]), Some(vec![2, 0]));
+    }
+
+    #[test]
     fn a_stage_brings_the_instructions_of_those_it_stands_on() {
         let text = "FROM x AS one\nRUN a\nONBUILD RUN t\nFROM one AS two\nRUN b\nFROM two\nRUN c\nFROM y AS tool\nRUN d\n";
         let built = ["/bin/sh -c base", "/bin/sh -c a", "/bin/sh -c #(nop)  ONBUILD RUN t", "/bin/sh -c t", "/bin/sh -c b"];
@@ -430,6 +482,10 @@ mod tests {
         assert_eq!(line("ENV", Some("A")), Some(3));
         assert_eq!(line("ENV", Some("B")), Some(2), "what stands in the old form is one value");
         assert_eq!([line("LABEL", Some("c.d")), line("CMD", None), line("LABEL", Some("x"))], [Some(4), Some(6), None]);
+        // The builder told nothing of the last ENV: it may be another's.
+        let file = Dockerfile::parse("FROM x\nENV A=1\nRUN a\nENV A=2\n").expect("a Dockerfile");
+        let alignment = align(&file, &history(&["ENV A=1", "RUN a"])).expect("they agree");
+        assert_eq!(alignment.setting("ENV", Some("A")), None);
     }
 
     #[test]

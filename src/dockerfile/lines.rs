@@ -55,8 +55,7 @@ pub fn logical(text: &str) -> Result<Vec<Logical>, Wrong> {
         let mut heredocs = Vec::new();
         for (name, tabs) in names(&line, escape) {
             let read = heredoc(&physical[at..], &name, tabs);
-            let (content, lines) =
-                read.ok_or_else(|| Wrong { line: start as u64 + 1, why: format!("the here-document {name} has no end") })?;
+            let (content, lines) = read.ok_or_else(|| Wrong { line: start as u64 + 1, why: "a here-document has no end".to_owned() })?;
             heredocs.push(Heredoc { name, content });
             at += lines;
             end = at;

@@ -94,8 +94,10 @@ impl Dockerfile {
                 }
                 (_, Some(stage)) => stage.instructions.push(instruction),
                 ("ARG", None) => {
-                    let assigned = words(&instruction.rest, '\\').into_iter().filter_map(|word| word.split_once('='));
-                    file.arguments.extend(assigned.map(|(name, value)| (name.to_owned(), unquoted(value))));
+                    for (name, value) in words(&instruction.rest, '\\').into_iter().filter_map(|word| word.split_once('=')) {
+                        let value = file.expanded(&unquoted(value));
+                        file.arguments.push((name.to_owned(), value));
+                    }
                 }
                 (_, None) => return Err(Wrong { line: instruction.line, why: "only ARG may stand in front of the first FROM".to_owned() }),
             }
@@ -116,7 +118,8 @@ impl Dockerfile {
         Ok(Stage { name, base: self.expanded(base), instructions: Vec::new() })
     }
 
-    /// A text with the arguments that have a default: `$NAME`, `${NAME}`, `${NAME:-default}`. What has none stays as it is.
+    /// A text with the arguments that have a default: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:+instead}`. What has none stays as it
+    /// is.
     fn expanded(&self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
@@ -125,15 +128,24 @@ impl Dockerfile {
             let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
             let length = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
             let (inner, behind) = braced.unwrap_or_else(|| after.split_at(length));
-            let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
-            let known = self.arguments.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-            match known.or(default) {
+            match self.value(inner) {
                 Some(value) => out.push_str(value),
                 None => out.push_str(&rest[before.len()..rest.len() - behind.len()]),
             }
             rest = behind;
         }
         out + rest
+    }
+
+    /// What stands for an argument, as it is written between the braces.
+    fn value<'a>(&'a self, inner: &'a str) -> Option<&'a str> {
+        let known = |name: &str| self.arguments.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let set = |name: &str| known(name).filter(|value| !value.is_empty());
+        match (inner.split_once(":-"), inner.split_once(":+")) {
+            (Some((name, default)), _) => set(name).or(Some(default)),
+            (None, Some((name, instead))) => Some(set(name).map_or("", |_| instead)),
+            (None, None) => known(inner),
+        }
     }
 
     /// What each stage makes of its own instructions and those of the stages it stands on; the last stage first, since that is the image
@@ -191,8 +203,10 @@ fn instruction(logical: Logical) -> Result<Instruction, Wrong> {
     let (keyword, rest) = split(&logical.text);
     let rest = rest.to_owned();
     if !KEYWORDS.contains(&keyword.as_str()) {
-        let keyword: String = keyword.chars().take(40).collect();
-        return Err(Wrong { line: logical.line, why: format!("no instruction is called {keyword}") });
+        // It may be no Dockerfile at all, but something that is nobody's business.
+        let is_word = (1..=20).contains(&keyword.len()) && keyword.bytes().all(|b| b.is_ascii_alphabetic());
+        let why = if is_word { format!("no instruction is called {keyword}") } else { "it begins with no instruction".to_owned() };
+        return Err(Wrong { line: logical.line, why });
     }
     let Logical { heredocs, line, end_line, .. } = logical;
     Ok(Instruction { rest, keyword, heredocs, line, end_line, triggered: false })
@@ -234,16 +248,29 @@ mod tests {
 
     #[test]
     fn arguments_are_expanded_where_they_have_a_value() {
-        let file = Dockerfile::parse("ARG A=x B\nARG C=\"y\"\nFROM $A").expect("a Dockerfile");
-        for (text, expected) in [("$A-${C}", "x-y"), ("${B:-z}/$B", "z/$B"), ("$AB", "$AB"), ("a$", "a$"), ("${A", "${A")] {
+        let file = Dockerfile::parse("ARG A=x B\nARG C=\"y\" E=\nARG D=${A}/$C\nFROM $A").expect("a Dockerfile");
+        for (text, expected) in [
+            ("$A-${C}", "x-y"),
+            ("${B:-z}/$B", "z/$B"),
+            ("$AB", "$AB"),
+            ("a$", "a$"),
+            ("${A", "${A"),
+            ("$D", "x/y"),
+            ("a${A:+-b}${B:+-c}${E:+-d}${E:-e}$E", "a-be"),
+        ] {
             assert_eq!(file.expanded(text), expected, "{text}");
         }
+        let text = "ARG A=build\nARG B=${A}\nFROM x AS build\nRUN a\nFROM $B\nRUN b\n";
+        assert_eq!(told(text)[0].len(), 2, "the last stage stands on the first");
     }
 
     #[test]
     fn what_is_no_dockerfile_is_told() {
         for (text, line) in [("", 1), ("RUN x", 1), ("FROM a\nservices:\n", 2), ("FROM a b", 1), ("# x\nFROM", 2)] {
             assert_eq!(Dockerfile::parse(text).expect_err(text).line, line, "{text}");
+        }
+        for (text, why) in [("FROM a\nrnu x\n", "no instruction is called RNU"), ("KEY=value\n", "it begins with no instruction")] {
+            assert_eq!(Dockerfile::parse(text).expect_err(text).why, why);
         }
     }
 }

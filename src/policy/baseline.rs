@@ -3,6 +3,7 @@
 
 use super::{Day, base_id};
 use crate::error::Error;
+use crate::text::unquoted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,7 +55,10 @@ impl Baseline {
             Some(_) => return Err(wrong("the baseline has another format: make it anew with `pentimento baseline`".to_owned())),
             None => return Err(wrong("it is no baseline: `pentimento baseline` writes one".to_owned())),
         }
-        let document: Document = serde_json::from_str(text).map_err(|e| wrong(format!("the baseline is wrong: {e}")))?;
+        let document: Document = serde_json::from_str(text).map_err(|e| {
+            let form = unquoted(&e.to_string());
+            wrong(format!("the baseline is wrong: {form}"))
+        })?;
         let by_id = document.findings.into_iter().map(|known| (base_id(&known.id).to_owned(), known));
         Ok(Baseline { file: file.to_owned(), findings: by_id.collect() })
     }

@@ -2,6 +2,7 @@
 
 use super::ignore::{Ignore, What, expiry};
 use crate::error::Error;
+use crate::text::unquoted;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::{Spanned, Value};
@@ -123,11 +124,11 @@ impl Config {
     pub fn read(file: &str, text: &str) -> Result<Config, Error> {
         let source = Text { file, text };
         let spec: FileSpec = toml::from_str(text).map_err(|e| match e.span() {
-            Some(span) => source.wrong(span.start, e.message()),
-            None => Error::Policy { file: file.to_owned(), message: e.message().to_owned() },
+            Some(span) => source.wrong(span.start, unquoted(e.message())),
+            None => Error::Policy { file: file.to_owned(), message: unquoted(e.message()) },
         })?;
         let known = |table: &str, keys: &[&str], key: &Spanned<String>| {
-            let message = format!("[{table}] has no key `{}`: it has {}", key.get_ref(), keys.join(", "));
+            let message = unquoted(&format!("[{table}] has no key `{}`: it has {}", key.get_ref(), keys.join(", ")));
             source.wrong(key.span().start, message)
         };
         let mut settings = Vec::new();

@@ -7,7 +7,8 @@
 //! rule:generic-password path:tests/**       until never       # made up for the tests
 //! ```
 //!
-//! Words are separated by white space; `?` in a glob stands for a space in a name.
+//! Words are separated by white space; `?` in a glob stands for a space in a name. What is not understood is never quoted: it may be another
+//! file, and a secret.
 
 use super::{Day, Subject, base_id};
 use crate::error::Error;
@@ -50,7 +51,7 @@ impl What {
             "id" => {
                 let number = value.split_once('-').map(|(_, number)| number);
                 if !hexadecimal(base_id(value), ID) || number.is_some_and(|number| number.parse::<u32>().is_err()) {
-                    return Err(format!("{value}: the id of a finding has {ID} hexadecimal digits"));
+                    return Err(format!("the id of a finding has {ID} hexadecimal digits"));
                 }
                 self.id.replace(base_id(value).to_owned()).is_some()
             }
@@ -58,10 +59,10 @@ impl What {
             "rule" => self.rule.replace(value.to_owned()).is_some(),
             "path" => self.path.replace((value.to_owned(), glob(value)?)).is_some(),
             "secret" if !hexadecimal(value, HASH) => {
-                return Err(format!("{value}: the hash of a secret has {HASH} hexadecimal digits (`secret.hash` in the JSON report)"));
+                return Err(format!("the hash of a secret has {HASH} hexadecimal digits (`secret.hash` in the JSON report)"));
             }
             "secret" => self.secret.replace(value.to_owned()).is_some(),
-            _ => return Err(format!("{kind}: an ignore has an id, rule:, path: or secret:")),
+            _ => return Err("an ignore has an id, rule:, path: or secret:".to_owned()),
         };
         if twice { Err(format!("{kind} is given twice")) } else { Ok(()) }
     }
@@ -89,7 +90,7 @@ pub fn glob(text: &str) -> Result<GlobMatcher, String> {
         return Err("the path is empty".to_owned());
     }
     let whole = if text.contains('/') { text.trim_start_matches('/').to_owned() } else { format!("**/{text}") };
-    let glob = GlobBuilder::new(&whole).literal_separator(true).build().map_err(|e| e.to_string())?;
+    let glob = GlobBuilder::new(&whole).literal_separator(true).build().map_err(|e| format!("the glob is wrong: {}", e.kind()))?;
     Ok(glob.compile_matcher())
 }
 
@@ -97,7 +98,7 @@ pub fn glob(text: &str) -> Result<GlobMatcher, String> {
 pub(super) fn expiry(text: &str) -> Result<Option<Day>, String> {
     match text {
         "never" => Ok(None),
-        _ => Day::parse(text).map(Some).ok_or_else(|| format!("{text}: a day is written 2027-01-31, or `never`")),
+        _ => Day::parse(text).map(Some).ok_or_else(|| "a day is written 2027-01-31, or `never`".to_owned()),
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
             ("0123 until never # why".to_owned(), "20 hexadecimal"),
             (format!("{id}-x until never # why"), "20 hexadecimal"),
             ("secret:abc until never # why".to_owned(), "32 hexadecimal"),
-            ("paht:x until never # why".to_owned(), "paht"),
+            ("paht:x until never # why".to_owned(), "rule:, path: or secret:"),
             ("path:a[ until never # why".to_owned(), "glob"),
             ("path: until never # why".to_owned(), "empty"),
             ("rule: until never # why".to_owned(), "no name"),
@@ -246,6 +247,7 @@ mod tests {
         ] {
             let error = Ignore::lines("i", &format!("# first\n{line}\n")).expect_err(&line).to_string();
             assert!(error.starts_with("i:2: ") && error.contains(why), "{line}: {error}");
+            assert!(!["paht", "0123", "abc", "soon", "02-30", "a["].iter().any(|word| error.contains(word)), "{error} quotes the line");
         }
         assert_eq!(one("").expect_err("nothing"), "0 entries");
     }

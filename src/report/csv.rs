@@ -1,4 +1,4 @@
-//! The report for spreadsheets (RFC 4180): a header, a line a finding, a line a problem, and last a line with the verdict.
+//! The report for spreadsheets (RFC 4180): a header, a line a finding, a note or a problem, and last one with the verdict.
 
 use super::words;
 use super::{FindingEntry, Report};
@@ -43,10 +43,14 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     for finding in &report.findings {
         row(cells(report, finding), out)?;
     }
-    for problem in &report.problems {
-        row(other("problem", &report.verdict, words::remark(report, problem)), out)?;
+    for (kind, remarks) in [("note", &report.notes), ("problem", &report.problems)] {
+        for remark in remarks {
+            row(other(kind, &report.verdict, words::remark(report, remark)), out)?;
+        }
     }
-    row(other("summary", &report.verdict, format!("{}; {}", words::counts(report), words::coverage(report))), out)
+    let left_out = report.suppressed.iter().map(words::left_out);
+    let said: Vec<String> = [words::counts(report), words::coverage(report)].into_iter().chain(left_out).collect();
+    row(other("summary", &report.verdict, said.join("; ")), out)
 }
 
 fn other(kind: &str, verdict: &str, message: String) -> [String; HEADER.len()] {

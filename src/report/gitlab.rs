@@ -155,15 +155,15 @@ struct Known<'a> {
 }
 
 fn vulnerability<'a>(report: &Report, finding: &'a FindingEntry, known: &mut Known<'a>) -> Vulnerability {
-    // The same in another image has the same id.
+    // The same in another image has the same id. What follows a dash in an id tells another difference.
     let again = known.ids.entry(&finding.id).or_insert(0);
     *again += 1;
+    let id = if *again == 1 { finding.id.clone() } else { format!("{}.{again}", finding.id) };
     let fix = fix::fix(finding);
     let blocks = fix.blocks.iter().map(|block| format!("\n{}: {}\n{}\n", block.file, sanitise(&block.say), block.text));
     let solution = format!("{}\n{}", sanitise(&fix.rotate), blocks.collect::<String>());
     let rule = sanitise(&finding.rule);
     Vulnerability {
-        id: if *again == 1 { finding.id.clone() } else { format!("{}-{again}", finding.id) },
         name: cut(&sanitise(&finding.title), MOST_OF_NAME).into_owned(),
         description: format!("{}\n\n{}", words::told(finding), sanitise(&fix.why)),
         severity: match finding.severity.as_str() {
@@ -175,7 +175,8 @@ fn vulnerability<'a>(report: &Report, finding: &'a FindingEntry, known: &mut Kno
         },
         solution: cut(&solution, MOST_OF_SOLUTION).into_owned(),
         identifiers: [Identifier { r#type: "pentimento_rule_id", name: format!("pentimento rule {rule}"), value: rule }],
-        location: location(finding, &mut known.places),
+        location: location(finding, &id, &mut known.places),
+        id,
         raw_source_code_extract: finding.secret.value.clone(),
         details: details(report, finding),
     }
@@ -183,10 +184,10 @@ fn vulnerability<'a>(report: &Report, finding: &'a FindingEntry, known: &mut Kno
 
 /// The file in the image. GitLab takes findings of one rule in one place for one, and knows neither layers nor columns: what would be
 /// taken for another has its id behind the name.
-fn location<'a>(finding: &'a FindingEntry, taken: &mut HashSet<(&'a str, String, u64)>) -> Location {
+fn location<'a>(finding: &'a FindingEntry, id: &str, taken: &mut HashSet<(&'a str, String, u64)>) -> Location {
     let (mut file, line) = (sanitise(&uri::place(finding)), finding.location.line.max(1));
-    if !taken.insert((&finding.rule, file.clone(), line)) {
-        file = format!("{file}#{}", finding.id);
+    while !taken.insert((&finding.rule, file.clone(), line)) {
+        file = format!("{file}#{id}");
     }
     Location { file, start_line: line, end_line: line, commit: Commit { sha: COMMIT } }
 }

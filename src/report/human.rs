@@ -39,7 +39,7 @@ fn mark(state: &str) -> char {
     }
 }
 
-/// Findings by secret, in the order of their worst.
+/// Findings by secret, in the order of their worst: what fails before what passes.
 pub(super) fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
     let mut order: Vec<Vec<&FindingEntry>> = Vec::new();
     let mut at = std::collections::HashMap::new();
@@ -50,6 +50,8 @@ pub(super) fn groups(report: &Report) -> Vec<Vec<&FindingEntry>> {
         });
         order[index].push(finding);
     }
+    order.iter_mut().for_each(|group| group.sort_by_key(|finding| !finding.fails));
+    order.sort_by_key(|group| group.first().is_some_and(|finding| !finding.fails));
     order
 }
 

@@ -1,6 +1,6 @@
 //! The JSON report a line at a time: an object a line, with the fields of the JSON report and a `type`.
 
-use super::{CoverageEntry, ProblemEntry, Report, SuppressedEntry, Tool};
+use super::{CoverageEntry, GateEntry, ProblemEntry, Report, SuppressedEntry, Tool};
 use serde::Serialize;
 use std::io;
 
@@ -20,6 +20,7 @@ struct Summary<'a> {
     verdict: &'a str,
     complete: bool,
     suppressed: &'a [SuppressedEntry],
+    gate: &'a GateEntry,
     coverage: &'a CoverageEntry,
 }
 
@@ -41,6 +42,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         verdict: &report.verdict,
         complete: report.complete,
         suppressed: &report.suppressed,
+        gate: &report.gate,
         coverage: &report.coverage,
     };
     line("summary", &summary, out)

@@ -97,16 +97,22 @@ fn cases(report: &Report, index: usize, image: &ImageEntry) -> Vec<Case> {
     // What is wrong with the whole archive may be wrong with this image.
     let doubt = report.problems.iter().any(|problem| problem.image.is_none() && problem.source == image.source);
     if cases.is_empty() && !doubt {
-        cases.push(Case {
-            class: "pentimento".to_owned(),
-            name: "no secrets in any layer, config or history".to_owned(),
-            file: None,
-            end: End::Pass,
-            message: String::new(),
-            text: String::new(),
-        });
+        cases.push(nothing_listed(report));
     }
     cases
+}
+
+/// An image of which nothing is listed. What is public is no secret; if anything else was found and is not listed, the case is none that
+/// passes: whose it is, is not known.
+fn nothing_listed(report: &Report) -> Case {
+    let said: Vec<String> = report.suppressed.iter().map(words::left_out).collect();
+    let public = report.suppressed.iter().all(|suppressed| suppressed.reason == "public");
+    let (name, end) = match said.is_empty() {
+        true => ("no secrets in any layer, config or history", End::Pass),
+        false if public => ("no secrets but what is public in any layer, config or history", End::Pass),
+        false => ("no secrets in any layer, config or history but what is let pass", End::Skip),
+    };
+    Case { class: "pentimento".to_owned(), name: name.to_owned(), file: None, end, message: said.join("; "), text: String::new() }
 }
 
 /// What belongs to no image, and a verdict that no other case tells.

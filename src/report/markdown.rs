@@ -3,7 +3,7 @@
 //! What comes from an image stands in code spans and code blocks only, where nothing is markup, a link or a mention.
 
 use super::human::{groups, plural};
-use super::words::{self, SEVERITIES};
+use super::words;
 use super::{FindingEntry, ProblemEntry, Report, fix, outcome};
 use crate::text::{sanitise, shorten};
 use std::io;
@@ -12,6 +12,8 @@ use std::io;
 const MOST: usize = 65_536;
 /// What is kept free for the last lines.
 const END: usize = 1_500;
+/// Where what is told of the gate ends: it does not take the place of what failed.
+const MOST_OF_GATE: usize = MOST / 4;
 /// Secrets in the table.
 const MOST_ROWS: usize = 100;
 /// Secrets whose fixes are told.
@@ -38,16 +40,17 @@ impl Page {
 /// Writes it.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page { text: head(report) };
+    // In front of the rows, which may be too many.
+    gate(report, &mut page);
     let mut secrets = groups(report);
-    let rank = |group: &[&FindingEntry]| group.first().and_then(|f| SEVERITIES.iter().position(|s| *s == f.severity));
-    secrets.sort_by_key(|group| rank(group).unwrap_or(SEVERITIES.len()));
+    secrets.iter_mut().for_each(|group| group.sort_by_key(|finding| words::worst(finding)));
+    secrets.sort_by_key(|group| group.first().map(|finding| words::worst(finding)));
     let mut rows = 0;
     if !secrets.is_empty() {
         page.add("| severity | secret | where | what became of it | brought in by |\n|---|---|---|---|---|\n");
         rows = secrets.iter().take(MOST_ROWS).take_while(|group| page.add(&row(report, group))).count();
         page.add("\n");
     }
-    gate(report, &mut page);
     remarks(report, &mut page);
     let fixes = secrets.iter().take(rows.min(MOST_FIXES)).take_while(|group| page.add(&details(group))).count();
     page.text.push_str(&end(report, secrets.len(), rows, fixes));
@@ -77,9 +80,13 @@ fn head(report: &Report) -> String {
 
 /// What failed, and what was let pass and why.
 fn gate(report: &Report, page: &mut Page) {
-    let lines: String = outcome::lines(report).iter().map(|(_, line)| format!("- {}\n", plain(&shorten(line, 400)))).collect();
+    let lines = outcome::lines(report);
     if !lines.is_empty() {
-        page.add(&format!("**The gate**\n\n{lines}\n"));
+        page.add("**The gate**\n\n");
+        let mut add = |(_, line): &(_, String)| page.text.len() < MOST_OF_GATE && page.add(&format!("- {}\n", plain(&shorten(line, 400))));
+        let told = lines.iter().take_while(|line| add(line)).count();
+        let more = if told < lines.len() { format!("- and {}\n", plural(lines.len() - told, "more line")) } else { String::new() };
+        page.add(&format!("{more}\n"));
     }
 }
 
@@ -103,8 +110,9 @@ fn row(report: &Report, group: &[&FindingEntry]) -> String {
     };
     let by = worst.fate.by_layer.map(|by| format!(" by layer {by}")).unwrap_or_default();
     format!(
-        "| {} | {} {} | {image}{}{more} | {}{by} | {origin} |\n",
+        "| {}{} | {} {} | {image}{}{more} | {}{by} | {origin} |\n",
         plain(&worst.severity),
+        if worst.fails { "" } else { " (passes)" },
         plain(&worst.title),
         code(&words::value(worst)),
         code(&shorten(&words::place(worst), 120)),
@@ -159,7 +167,7 @@ fn remarks(report: &Report, page: &mut Page) {
 fn end(report: &Report, secrets: usize, rows: usize, fixes: usize) -> String {
     let mut lines: Vec<String> = report.suppressed.iter().map(words::left_out).collect();
     if rows < secrets {
-        lines.push(format!("CUT: the {rows} worst of {secrets} secrets are listed; `--format json` has all."));
+        lines.push(format!("CUT: the {rows} worst of {secrets} secrets are listed, what fails first; `--format json` has all."));
     }
     if fixes < rows {
         lines.push(format!("Fixes of the {fixes} worst are shown; `--format html` has all."));

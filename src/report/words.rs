@@ -17,10 +17,15 @@ fn rank(list: &[&str], word: &str) -> usize {
     list.iter().position(|known| *known == word).unwrap_or(list.len())
 }
 
-/// The findings of all targets, the worst first: what is cut off is what matters least.
+/// What is worse has a lower one: what fails before what passes, then by severity and confidence. What is cut off is what matters least.
+pub fn worst(finding: &FindingEntry) -> (bool, usize, usize) {
+    (!finding.fails, rank(&SEVERITIES, &finding.severity), rank(&SEVERITIES[1..], &finding.confidence))
+}
+
+/// The findings of all targets, the worst first.
 pub fn worst_first(report: &Report) -> Vec<&FindingEntry> {
     let mut findings: Vec<&FindingEntry> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| (rank(&SEVERITIES, &finding.severity), rank(&SEVERITIES[1..], &finding.confidence)));
+    findings.sort_by_key(|finding| worst(finding));
     findings
 }
 
@@ -69,13 +74,29 @@ pub fn image_of(report: &Report, finding: &FindingEntry) -> String {
     finding.image.and_then(|index| report.images.get(index)).map(image_name).unwrap_or_default()
 }
 
-/// The name of an image without tag and digest, which a rebuild may change.
-pub fn repository(name: &str) -> &str {
+/// The name of an image without tag and digest, which a rebuild may change. None of a name that is a tag alone, as OCI layouts have it.
+pub fn repository(name: &str) -> Option<&str> {
+    let is_tag = !name.contains(['/', ':', '@']);
     let name = name.split('@').next().unwrap_or(name);
-    match name.rsplit_once(':') {
+    let without_tag = match name.rsplit_once(':') {
         Some((before, tag)) if !tag.contains('/') => before,
         _ => name,
+    };
+    Some(without_tag).filter(|name| !is_tag && !name.is_empty())
+}
+
+/// The name of a file or a directory that was scanned, without what says how it is packed. None of a pipe, and of what is no file.
+pub fn stem(target: &str) -> Option<&str> {
+    const ENDINGS: [&str; 9] = ["tar", "tgz", "gz", "zst", "xz", "bz2", "lz4", "oci", "json"];
+    if target == "-" || target.contains("://") {
+        return None;
     }
+    let path = ["oci:", "rootfs:", "dir:"].iter().find_map(|prefix| target.strip_prefix(prefix)).unwrap_or(target);
+    let mut name = path.trim_end_matches('/').rsplit('/').next()?;
+    while let Some((before, _)) = name.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(ending)) {
+        name = before;
+    }
+    Some(name).filter(|name| !matches!(*name, "" | "." | ".."))
 }
 
 /// The value of a secret as far as it may be shown.
@@ -143,13 +164,29 @@ mod tests {
     #[test]
     fn a_repository_is_a_name_without_its_tag() {
         for (name, expected) in [
-            ("demo:1", "demo"),
-            ("localhost:5000/a/b", "localhost:5000/a/b"),
-            ("localhost:5000/a/b:v1", "localhost:5000/a/b"),
-            ("a@sha256:00", "a"),
-            ("a:v@sha256:00", "a"),
+            ("demo:1", Some("demo")),
+            ("localhost:5000/a/b", Some("localhost:5000/a/b")),
+            ("localhost:5000/a/b:v1", Some("localhost:5000/a/b")),
+            ("a@sha256:00", Some("a")),
+            ("a:v@sha256:00", Some("a")),
+            ("v1.2", None),
         ] {
             assert_eq!(repository(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_target_is_called_after_its_file() {
+        for (target, expected) in [
+            ("app.tar", Some("app")),
+            ("./out/app-web.tar.gz", Some("app-web")),
+            ("oci:layout/", Some("layout")),
+            ("rootfs:/", None),
+            ("-", None),
+            ("..", None),
+            ("registry://host/app", None),
+        ] {
+            assert_eq!(stem(target), expected);
         }
     }
 }

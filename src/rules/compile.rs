@@ -9,6 +9,7 @@ use super::service;
 use super::spec::{Example, Group, RuleFile, RuleSpec, ValueSpec};
 use super::{Confidence, Severity};
 use crate::error::Error;
+use crate::text::unquoted;
 use globset::{Glob, GlobBuilder};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
@@ -224,7 +225,7 @@ pub(super) fn rule_file(file: &str, text: &str, load: import::Load) -> Result<(V
 pub(super) fn own_file(file: &str, text: &str) -> Result<(Vec<Rule>, Vec<Pair>), Error> {
     let parsed: RuleFile = toml::from_str(text).map_err(|e| {
         let place = e.span().map_or_else(|| file.to_owned(), |span| position(file, text, span.start));
-        Error::Rules { file: place, message: e.message().to_owned() }
+        Error::Rules { file: place, message: unquoted(e.message()) }
     })?;
     let provider = parsed.provider.unwrap_or_else(|| stem(file));
     let hash = blake3::hash(text.as_bytes()).to_hex();

@@ -220,9 +220,46 @@ fn what_still_holds_wins_over_what_has_expired() {
     place.write(".pentimentoignore", "path:app/* until 2020-01-31 # old\npath:app/.env until never # new\n");
     assert_eq!(place.scan(&[]).code, 0);
     place.run(&["baseline", "image.tar", "--no-config", "-o", "b.json"]);
+    // Neither the baseline that has it nor a new one changes that it has to be looked at again.
     place.write(".pentimentoignore", "path:app/* until 2020-01-31 # old\n");
     assert_eq!(place.scan(&[]).code, 1);
-    assert_eq!(place.scan(&["--baseline", "b.json"]).code, 0);
+    let ran = place.scan(&["--baseline", "b.json"]);
+    assert_eq!((ran.code, &ran.json()["gate"]["expired"][0]["count"]), (1, &json!(1)));
+    assert_eq!(place.scan(&["--baseline", "b.json", "--fail-on", "none"]).code, 0);
+    let made = place.run(&["baseline", "image.tar", "-o", "c.json"]);
+    assert!(made.code == 0 && made.stderr.contains(".pentimentoignore:1: the ignore held until 2020-01-31"), "{}", made.stderr);
+    assert!(made.stderr.contains("c.json has 0 findings"), "{}", made.stderr);
+    assert_eq!(place.scan(&["--baseline", "c.json"]).code, 1);
+}
+
+/// An image with so many findings that their report fills a pipe.
+fn many() -> TestImage {
+    let files: Vec<_> = (0..100).map(|number| put(&format!("{number}.env"), format!("T={}\n", token(&number.to_string())))).collect();
+    TestImage::new().entries(&files)
+}
+
+#[cfg(unix)]
+#[test]
+fn that_nobody_reads_a_report_changes_no_verdict() {
+    let place = Place::with(&many());
+    let fifo = place.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let reader = std::thread::spawn(move || drop(std::fs::File::open(fifo)));
+    let ran = place.run(&["scan", "image.tar", "-o", "json:fifo"]);
+    assert_eq!((ran.code, ran.stderr.contains("found: 100 secrets")), (1, true), "{}", ran.stderr);
+    reader.join().expect("the reader");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_hangs_up_is_no_success() {
+    let place = Place::with(&deleted());
+    let socket = place.path().join("engine.sock");
+    let engine = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    // The thread ends with the tests.
+    std::thread::spawn(move || engine.incoming().for_each(drop));
+    let ran = place.run_in(place.path(), &["scan", "docker://app:1"], &[("DOCKER_HOST", &format!("unix://{}", socket.display()))]);
+    assert_eq!(ran.code, 2, "{} {}", ran.stdout, ran.stderr);
 }
 
 #[test]
@@ -316,6 +353,40 @@ fn a_baseline_is_made_of_what_was_read_whole() {
 }
 
 #[test]
+fn no_report_takes_the_place_of_what_is_read() {
+    let place = Place::with(&deleted());
+    place.run(&["baseline", "image.tar", "-o", "known.json"]);
+    place.write("base.tar", TestImage::new().layer([put("x", "y")]).docker_save());
+    place.write("Dockerfile", "FROM x\nRUN y\n");
+    place.write("pentimento.toml", "");
+    place.write(".pentimentoignore", "");
+    place.write("other.toml", "");
+    place.write("rules/own.toml", "");
+    let read = |name: &str| std::fs::read(place.path().join(name)).expect("a file");
+    for (name, options) in [
+        ("base.tar", &["--base", "base.tar"][..]),
+        ("known.json", &["--baseline", "known.json"]),
+        ("Dockerfile", &["--dockerfile", "Dockerfile"]),
+        ("pentimento.toml", &[]),
+        ("other.toml", &["--config", "other.toml"]),
+        (".pentimentoignore", &[]),
+        ("rules/own.toml", &["--rules", "rules"]),
+        ("rules/own.toml", &["--rules", "rules/own.toml"]),
+    ] {
+        let before = read(name);
+        let output = format!("json:./{name}");
+        let ran = place.run(&[&["scan", "image.tar", "-o", &output], options].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("it would be overwritten"), "{name}: {}", ran.stderr);
+        if !matches!(name, "known.json" | "Dockerfile") {
+            let ran = place.run(&[&["baseline", "image.tar", "-o", name], options].concat());
+            assert!(ran.code == 2 && ran.stderr.contains("it would be overwritten"), "{name}: {}", ran.stderr);
+        }
+        assert!(read(name) == before, "{name}");
+    }
+    assert_eq!(place.run(&["baseline", "image.tar", "-o", "known.json"]).code, 0, "a baseline may be made anew");
+}
+
+#[test]
 fn what_is_ignored_is_in_no_baseline() {
     let place = Place::with(&deleted());
     place.write(".pentimentoignore", "path:app/* until 2999-01-31 # a while\n");
@@ -405,6 +476,116 @@ fn nothing_in_a_target_decides_about_it() {
     assert!(ran.stderr.contains(".pentimentoignore is not used: it is in the target"), "{}", ran.stderr);
     // Who names it wants it.
     assert_eq!(place.run_in(&layout, &["scan", ".", "--config", "pentimento.toml"], &[]).code, 0);
+    // However the target is called, and wherever we are in it.
+    place.write("layout/within/a.env", format!("GITHUB_TOKEN={}\n", token("policy")));
+    let root = layout.display().to_string();
+    for prefix in ["", "oci:", "rootfs:", "dir:"] {
+        for (dir, relative) in [(layout.clone(), "."), (layout.join("within"), "..")] {
+            for target in [relative, &root] {
+                let ran = place.run_in(&dir, &["scan", &format!("{prefix}{target}")], &[]);
+                assert_eq!(ran.code, 1, "{prefix}{target} in {}: {}", dir.display(), ran.stderr);
+                assert_eq!(ran.stderr.matches("is not used: it is in the target").count(), 2, "{}", ran.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_is_found_names_only_images_on_the_disk() {
+    let place = Place::with(&present());
+    place.write("base.tar", TestImage::new().layer([put("etc/os-release", "ID=x\n")]).docker_save());
+    for base in ["registry://registry.invalid/app", "docker://app", "podman://app", "app:1", "-"] {
+        place.write("pentimento.toml", format!("[scan]\nbase = \"{base}\"\n"));
+        let ran = place.scan(&[]);
+        let told = "pentimento.toml:2:8: a configuration that is found names no image that is not a file or directory";
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{base}: {}", ran.stderr);
+        // The command line beats it.
+        assert_eq!(place.scan(&["--base", "base.tar"]).code, 1, "{base}");
+    }
+    // Who names the configuration may name anything.
+    place.write("pentimento.toml", "[scan]\noffline = true\nbase = \"registry://registry.invalid/app\"\n");
+    let ran = place.scan(&["--config", "pentimento.toml"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--base: "), "{}", ran.stderr);
+    place.write("pentimento.toml", "[scan]\nbase = \"base.tar\"\n");
+    assert_eq!(place.scan(&[]).code, 1);
+    std::fs::create_dir_all(place.path().join("below")).expect("a directory");
+    assert_eq!(place.run_in(&place.path().join("below"), &["scan", "../image.tar"], &[]).code, 1);
+}
+
+/// A checkout below a directory with things that are none of its business.
+#[cfg(unix)]
+fn checkout() -> (Place, PathBuf) {
+    let place = Place::with(&deleted());
+    place.write("outside/secret.txt", "hunter2 rules\n");
+    place.write("outside/rule.toml", "[[rule]]\nhunter2 = 3\n");
+    place.write("repo/.git/HEAD", "");
+    place.write("repo/rules/own.toml", "");
+    let repo = place.path().join("repo");
+    (place, repo)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_is_found_reads_nothing_outside() {
+    use std::os::unix::fs::symlink;
+    let (place, repo) = checkout();
+    let scan = || place.run_in(&repo, &["scan", "../image.tar"], &[]);
+    let outside = place.path().join("outside");
+    symlink(outside.join("secret.txt"), repo.join("link")).expect("a link");
+    let whole = outside.join("secret.txt").display().to_string();
+    for option in ["ignore-file", "baseline", "dockerfile", "rules", "base"] {
+        for path in [&whole, "../outside/secret.txt", "link", "rules/../../outside/secret.txt"] {
+            place.write("repo/pentimento.toml", format!("[scan]\n{option} = \"{path}\"\n"));
+            let ran = scan();
+            let told = format!("`{option}` leads out of the directory in which the configuration was found");
+            assert!(ran.code == 2 && ran.stderr.contains(&told) && !ran.stderr.contains("hunter2"), "{path}: {}", ran.stderr);
+        }
+    }
+    // In a directory of rules, too.
+    place.write("repo/pentimento.toml", "[scan]\nrules = \"rules\"\n");
+    assert_eq!(scan().code, 1);
+    symlink(outside.join("rule.toml"), repo.join("rules/link.toml")).expect("a link");
+    assert!(scan().stderr.contains("`rules` leads out"), "{}", scan().stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_found_file_that_is_a_link_out_of_its_directory_is_not_used() {
+    use std::os::unix::fs::symlink;
+    let (place, repo) = checkout();
+    place.write("outside/all.toml", "[fail-on]\nfate = \"none\"\n");
+    place.write("outside/all", "path:** until never # all\n");
+    symlink("../outside/all.toml", repo.join("pentimento.toml")).expect("a link");
+    symlink("../outside/all", repo.join(".pentimentoignore")).expect("a link");
+    let ran = place.run_in(&repo, &["scan", "../image.tar"], &[]);
+    assert_eq!((ran.code, ran.stderr.matches("is not used: it is a link out of its directory").count()), (1, 2), "{}", ran.stderr);
+    assert_eq!(place.run_in(&repo, &["scan", "../image.tar", "--config", "pentimento.toml"], &[]).code, 0);
+    // Within the directory a link is as good as a file.
+    std::fs::remove_file(repo.join("pentimento.toml")).expect("the link");
+    place.write("repo/ci/all.toml", "[fail-on]\nfate = \"none\"\n");
+    symlink("ci/all.toml", repo.join("pentimento.toml")).expect("a link");
+    assert_eq!(place.run_in(&repo, &["scan", "../image.tar"], &[]).code, 0);
+}
+
+#[test]
+fn what_is_not_understood_is_not_quoted() {
+    let place = Place::with(&deleted());
+    let secrets =
+        ["PASSWORD=hunter2\n", "hunter2\n", "x: hunter2\n", "PASSWORD = \"hunter2\"\nscan = \"hunter2\"\n", "rules:\n- name: [hunter2\n"];
+    let baseline = "{\"pentimento_baseline\": 1, \"tool\": \"x\", \"findings\": \"hunter2\"}";
+    for text in secrets.into_iter().chain(["id: hunter2", "secret:hunter2 until never", "path:[hunter2 until", baseline]) {
+        for name in ["other.env", "rules.toml", "rules.yml"] {
+            place.write(name, text);
+        }
+        for option in
+            ["--ignore-file=other.env", "--dockerfile=other.env", "--baseline=other.env", "--config=other.env", "--rules=rules.toml"]
+        {
+            let ran = place.run(&["scan", "image.tar", option]);
+            assert!(ran.code == 2 || text == baseline, "{option} {text}: {}", ran.code);
+            assert!(!ran.stderr.contains("hunter2") && !ran.stdout.contains("hunter2"), "{option} {text}: {}", ran.stderr);
+        }
+        assert!(!place.run(&["scan", "image.tar", "--rules", "rules.yml"]).stderr.contains("hunter2"), "{text}");
+    }
 }
 
 #[test]

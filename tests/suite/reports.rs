@@ -208,6 +208,31 @@ fn gitlab_takes_every_report() {
     assert!(lines.len() == 2 && lines.contains(&"app/.env") && lines[0] != lines[1], "{lines:?}");
 }
 
+#[test]
+fn gitlab_never_takes_two_findings_for_one() {
+    // In each of three images a secret that was hidden and came back; and a file that is called as another one would be.
+    let mut report = scan(&ordinary().docker_save(), "json").json();
+    let one = report["findings"][0].clone();
+    let finding = |id: &str, path: &str, image: usize| {
+        let mut finding = one.clone();
+        (finding["id"], finding["image"]) = (id.into(), image.into());
+        finding["location"]["path"] = path.into();
+        finding
+    };
+    let again = (0..3).flat_map(|image| ["a", "a-2"].map(|id| finding(id, "app/.env", image)));
+    let named = ["app/.env#a-2", "app/.env#a.2", "app/.env#a-2.2"].map(|path| finding(&format!("b{}", path.len()), path, 0));
+    report["findings"] = again.chain(named).collect();
+    let document = parsed(&written(&report, Format::Gitlab));
+    assert_eq!(errors(GITLAB, &document), Vec::<String>::new());
+    let found = list(&document["vulnerabilities"], "vulnerabilities");
+    let all = |key: &str| found.iter().map(|one| one[key].to_string()).collect::<HashSet<_>>().len();
+    assert_eq!((found.len(), all("id"), all("location")), (9, 9, 9), "{found:#?}");
+    // Those of the first image are as they are without the others.
+    report["findings"].as_array_mut().expect("findings").truncate(2);
+    let alone = parsed(&written(&report, Format::Gitlab));
+    assert_eq!(list(&alone["vulnerabilities"], "vulnerabilities")[..], found[..2]);
+}
+
 /// Everything that a run with `--show-secrets` tells, in pieces of a line.
 fn values(report: &Value) -> HashSet<String> {
     let mut values = HashSet::new();
@@ -234,8 +259,9 @@ fn no_format_tells_a_secret() {
             for value in &values {
                 assert!(!told.stdout.contains(value.as_str()) && !told.stderr.contains(value.as_str()), "{format} of {name} tells {value}");
             }
-            let shown = run(["scan", &target, "--format", format, "--show-secrets", "--min-confidence", "low"]).stdout;
-            assert!(values.iter().any(|value| shown.contains(value.as_str())), "{format} of {name} shows none when asked");
+            let shown = run(["scan", &target, "--format", format, "--show-secrets", "--min-confidence", "low"]);
+            let any = values.iter().any(|value| shown.stdout.contains(value.as_str()));
+            assert!(any, "{format} of {name} shows none when asked: exit {} {} {}", shown.code, shown.stderr, shown.stdout);
         }
     }
 }
@@ -257,6 +283,31 @@ fn fingerprints_outlive_a_rebuild_and_a_new_tag() {
     let before = prints(first);
     assert_eq!(before.1.len(), 1);
     assert_eq!(before, prints(rebuilt));
+}
+
+#[test]
+fn the_category_outlives_tags_and_other_names() {
+    let dir = temporary();
+    let mut report = scan(&ordinary().docker_save(), "json").json();
+    let mut category = |source: &str, names: &[&str]| {
+        (report["images"][0]["source"], report["images"][0]["names"]) = (source.into(), json!(names));
+        parsed(&written(&report, Format::Sarif))["runs"][0]["automationDetails"]["id"].as_str().expect("an id").to_owned()
+    };
+    for (source, names, expected) in [
+        ("image.tar", &["app:1"][..], "pentimento/app/"),
+        ("image.tar", &["app:2", "ghcr.io/me/app:2"], "pentimento/app/"),
+        ("image.tar", &["v1", "ghcr.io/me/app:2"], "pentimento/ghcr.io/me/app/"),
+        ("out/web.tar.gz", &["v1"], "pentimento/web/"),
+        ("oci:out/web", &["v2"], "pentimento/web/"),
+        ("-", &["v1"], "pentimento/"),
+        ("-", &[], "pentimento/"),
+    ] {
+        assert_eq!(category(source, names), expected, "{source} {names:?}");
+    }
+    // An OCI archive has its tag alone for a name.
+    let target = file(dir.path(), "web.tar", &ordinary().oci_archive(Packing::Gzip));
+    let log = parsed(&run(["scan", &target, "--format", "sarif"]).stdout);
+    assert_eq!(log["runs"][0]["automationDetails"]["id"], "pentimento/web/");
 }
 
 /// The cells of each line (RFC 4180).
@@ -287,15 +338,22 @@ fn a_table_can_be_read_back() {
     let rows = table(&scan(&archive, "csv").stdout);
     assert!(rows.iter().all(|row| row.len() == rows[0].len()));
     let findings = list(&report["findings"], "findings");
-    assert_eq!(rows.len(), findings.len() + 2, "a header, a line a finding, and the verdict");
+    let notes = list(&report["notes"], "notes").len();
+    assert!(notes > 0 && rows.len() == findings.len() + notes + 2, "a header, a line a finding and a note, and the verdict");
     let column = |name: &str| rows[0].iter().position(|cell| cell == name).expect("a column");
     for (row, finding) in rows[1..].iter().zip(findings) {
         assert_eq!((&row[column("type")], &row[column("id")]), (&"finding".to_owned(), &finding["id"].as_str().expect("an id").to_owned()));
         assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '\t'])), "{row:?}");
     }
     assert!(rows.iter().any(|row| row[column("path")].starts_with("'=cmd")));
+    let codes = rows.iter().filter(|row| row[column("type")] == "note").map(|row| row[column("message")].split(':').next());
+    assert!(codes.eq(list(&report["notes"], "notes").iter().map(|note| note["code"].as_str())));
     let last = rows.last().expect("a line");
     assert_eq!((&last[column("type")][..], &last[column("verdict")][..]), ("summary", "found"));
+    let dir = temporary();
+    let rows = table(&ignoring(&dir, "csv"));
+    let last = rows.last().expect("a line");
+    assert!(last[column("message")].contains("NOT shown: 1 finding let pass by an ignore"), "{last:?}");
 }
 
 #[test]
@@ -312,7 +370,7 @@ fn lines_have_what_the_document_has() {
         assert_eq!(&of_kind.collect::<Vec<_>>(), list(&report[key], key), "{kind}");
     }
     let last = lines.last().expect("a line");
-    for key in ["verdict", "complete", "coverage", "tool", "schema_version", "suppressed"] {
+    for key in ["verdict", "complete", "coverage", "tool", "schema_version", "suppressed", "gate"] {
         assert_eq!(last[key], report[key]);
     }
     assert_eq!(last["type"], "summary");
@@ -350,6 +408,60 @@ fn elements(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     assert!(open.is_empty() && rest.trim().is_empty(), "{open:?} {rest}");
     assert!(text.chars().all(|c| !c.is_control() || c == '\n') && !text.contains(['\u{fffe}', '\u{ffff}']));
     told
+}
+
+/// The report on an image of which everything is ignored.
+fn ignoring(dir: &tempfile::TempDir, format: &str) -> String {
+    let image = TestImage::new().layer([put("app/.env", format!("GITHUB_TOKEN={}\n", token("report")))]);
+    let (target, ignores) =
+        (file(dir.path(), "ignored.tar", &image.docker_save()), file(dir.path(), "ignores", b"path:app/* until never # known\n"));
+    let told = run(["scan", &target, "--ignore-file", &ignores, "--format", format]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    told.stdout
+}
+
+#[test]
+fn no_test_case_says_that_what_is_ignored_is_not_there() {
+    let dir = temporary();
+    let text = ignoring(&dir, "junit");
+    let count = |name: &str| elements(&text).iter().filter(|(element, _)| element == name).count();
+    assert_eq!((count("testcase"), count("skipped"), count("failure")), (1, 1, 0), "{text}");
+    assert!(
+        text.contains("but what is let pass") && text.contains("<skipped message=\"NOT shown: 1 finding let pass by an ignore"),
+        "{text}"
+    );
+    // What is public is no secret, but that it is there is said.
+    let mut report = scan(&TestImage::new().layer([put("a", "b")]).docker_save(), "json").json();
+    report["suppressed"] = json!([{ "reason": "public", "count": 3 }]);
+    let text = written(&report, Format::Junit);
+    assert!(text.contains("no secrets but what is public") && !text.contains("<skipped"), "{text}");
+}
+
+#[test]
+fn nothing_of_a_short_value_is_told_where_it_is_encoded() {
+    let value = ["hunter", "2ab"].concat();
+    let encoded = base64(&value);
+    let secret = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\ndata:\n  password: {encoded}\n");
+    let step = format!("/bin/sh -c echo {} | base64 -d > /s", base64(&format!("DB_PASSWORD={value}\n")));
+    let image = TestImage::new()
+        .step(&step, &crate::support::layer_tar(&[put("s/.env", format!("DB_PASSWORD={value}\n"))]))
+        .layer([put("k/secret.yaml", secret)]);
+    let report = scan(&image.docker_save(), "json");
+    let findings = report.json();
+    assert!(list(&findings["findings"], "findings").len() >= 3, "{findings:#}");
+    for finding in list(&findings["findings"], "findings") {
+        let parts = list(&finding["parts"], "parts").iter().map(|part| &part["redacted"]);
+        assert!(parts.chain([&finding["secret"]["redacted"]]).all(|told| told == "********"), "{finding:#}");
+    }
+    // Neither the end of the value nor that of what encodes it.
+    for end in ["2ab", &encoded[encoded.len() - 3..]] {
+        assert!(!report.stdout.contains(&format!("*{end}")), "{end}: {}", report.stdout);
+    }
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.encode(text)
 }
 
 #[test]
@@ -409,6 +521,31 @@ fn a_comment_is_never_longer_than_github_takes() {
     assert!(text.contains("CUT: the 100 worst of 5000 secrets are listed"), "{}", &text[text.len() - 500..]);
     assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
     assert!(text.lines().filter(|line| line.starts_with("| critical ")).count() > 10);
+    // What fails is never cut in favour of what passes, however bad that is; what failed is told in front of it.
+    let mut report = large(5_000, |_| "x".repeat(100));
+    for (number, finding) in report["findings"].as_array_mut().expect("findings").iter_mut().enumerate() {
+        finding["fails"] = (number == 4_000).into();
+    }
+    report["gate"]["conditions"] = json!(["fate present"]);
+    report["gate"]["failed"]["count"] = 1.into();
+    let text = written(&report, Format::Markdown);
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| severity")).collect();
+    assert!(rows[0].starts_with("| low | ") && rows[0].contains("`srv/4000/"), "{}", rows[0]);
+    assert!(rows.len() == 100 && rows[1..].iter().all(|row| row.starts_with("| critical (passes) | ")), "{rows:#?}");
+    let gate = text.find("- FAILED: 1 of 5000 findings (1 low): fate present").expect("the gate");
+    assert!(gate < text.find("| severity").expect("the table"));
+    // However much there is to be said of the gate, the secrets follow.
+    let ignore = |line: usize| json!({ "what": "|".repeat(300), "because": "x", "file": "i", "line": line, "count": 1 });
+    report["gate"]["ignored"] = (0..20).map(ignore).collect();
+    let text = written(&report, Format::Markdown);
+    assert!(text.len() < 65_536 && text.contains("\n- FAILED: 1 of 5000") && text.contains(" more lines\n\n| severity"), "{text}");
+    assert!(text.lines().filter(|line| line.starts_with("| critical ")).count() > 50);
+    let first = parsed(&written(&report, Format::Sarif))["runs"][0]["results"][0].clone();
+    assert_eq!((&first["properties"]["fails"], &first["ruleId"]), (&json!(true), &json!("harmless")));
+    for format in [Format::Human, Format::Html] {
+        let text = written(&report, format);
+        assert!(text.find("srv/4000/") < text.find("srv/9/") && text.contains("srv/4000/"), "{format:?}");
+    }
     let hostile = scan(&hostile().docker_save(), "markdown").stdout;
     let rows: Vec<&str> = hostile.lines().filter(|line| line.starts_with('|')).collect();
     assert!(rows.len() > 9 && rows.iter().all(|row| row.matches('|').count() == 6), "{rows:#?}");
@@ -537,6 +674,9 @@ fn outputs_that_cannot_be_are_told_before_the_scan() {
         (["-o", &one, "-o", &target, "--color", "never"], "is, or is in, a target"),
         (["-o", &one, "-o", &other, "--format", "json"], "-o json:"),
         (["-o", &prefixed, "--format", "json", "--color", "never"], "another format than the prefix"),
+        (["-o", "-", "-o", "json:/dev/stdout", "--color", "never"], "two reports to one place"),
+        (["-o", "/dev/fd/1", "-o", "json:/dev/stdout", "--color", "never"], "two reports to one place"),
+        (["-o", "sarfi:y.json", "-o", &one, "--color", "never"], "a file of this name is `./sarfi:y.json`"),
     ] {
         let [a, b, c, d, e, f] = arguments;
         let told = run(["scan", &target, a, b, c, d, e, f]);

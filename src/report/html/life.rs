@@ -50,9 +50,11 @@ pub fn section(report: &Report, told: &Told) -> String {
     out + "</section>\n"
 }
 
-/// The findings of an image with their places in the report, worst first.
+/// The findings of an image with their places in the report, worst first: what fails before what passes.
 fn of_image(report: &Report, image: Option<usize>) -> Vec<(usize, &FindingEntry)> {
-    report.findings.iter().enumerate().filter(|(_, finding)| finding.image == image).collect()
+    let mut findings: Vec<_> = report.findings.iter().enumerate().filter(|(_, finding)| finding.image == image).collect();
+    findings.sort_by_key(|(_, finding)| !finding.fails);
+    findings
 }
 
 fn picture(

@@ -121,14 +121,13 @@ fn empty(report: &Report) -> Run<'_> {
 }
 
 /// `pentimento/app/`: what stands in front of the last slash is the category, by which code scanning keeps the alerts of several images apart.
-/// No tag is in it: with each build it would be another.
+/// No tag is in it: with each build it would be another. Of several names it is the first, in the order of the alphabet; where there is none,
+/// what the target is called.
 fn category(report: &Report) -> String {
-    let mut names: Vec<&str> = report.images.iter().flat_map(|image| &image.names).map(|name| words::repository(name)).collect();
-    names.sort_unstable();
-    names.dedup();
-    match names[..] {
-        [one] => format!("pentimento/{}/", uri::relative(one)),
-        _ => "pentimento/".to_owned(),
+    let names = report.images.iter().flat_map(|image| &image.names).filter_map(|name| words::repository(name)).min();
+    match names.or_else(|| report.images.iter().filter_map(|image| words::stem(&image.source)).min()) {
+        Some(name) => format!("pentimento/{}/", uri::relative(name)),
+        None => "pentimento/".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::rules::compile::position;
 use crate::rules::exception::{Exception, ExceptionSpec, Part};
 use crate::rules::spec::Group;
 use crate::rules::{Confidence, import::regex};
+use crate::text::unquoted;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -101,7 +102,7 @@ pub fn read(file: &str, text: &str, load: Load) -> Result<Imported, Error> {
 fn config(file: &str, text: &str, load: Load, remarks: &mut Remarks, depth: usize) -> Result<Config, Error> {
     let mut config: Config = toml::from_str(text).map_err(|e| {
         let place = e.span().map_or_else(|| file.to_owned(), |span| position(file, text, span.start));
-        Error::Rules { file: place, message: e.message().to_owned() }
+        Error::Rules { file: place, message: unquoted(e.message()) }
     })?;
     let extend = std::mem::take(&mut config.extend);
     if extend.use_default {

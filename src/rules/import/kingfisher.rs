@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::rules::Confidence;
 use crate::rules::exception::ExceptionSpec;
 use crate::rules::spec::{Example, Group, RuleSpec, ValueSpec};
+use crate::text::{shorten, unquoted};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -65,7 +66,9 @@ struct Dependency {
 pub fn read(file: &str, text: &str) -> Result<Imported, Error> {
     let parsed: File = serde_saphyr::from_str_with_options(text, options()).map_err(|e| {
         let place = e.location().map_or_else(|| file.to_owned(), |at| format!("{file}:{}:{}", at.line(), at.column()));
-        Error::Rules { file: place, message: crate::text::shorten(&e.to_string(), 200) }
+        // Without the lines around it.
+        let message = unquoted(&e.without_snippet().to_string());
+        Error::Rules { file: place, message: shorten(&message, 200) }
     })?;
     let mut imported = Imported::default();
     for entry in &parsed.rules {
