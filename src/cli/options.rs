@@ -131,14 +131,16 @@ fn leaf<'c, 'm>(command: &'c Command, matches: &'m ArgMatches) -> (&'c Command, 
     }
 }
 
-/// Lists in variables: paths are separated as in PATH, all else by commas. (Where clap knows a separator, it has done so.)
+/// Lists in variables: paths are separated as in PATH, all else by commas, also what may have a prefix with a colon. (Where clap knows a
+/// separator, it has done so.)
 fn lists(leaf: &Command, options: &ArgMatches) -> Vec<OsString> {
     let mut more = Vec::new();
     for arg in leaf.get_arguments().filter(|arg| matches!(arg.get_action(), ArgAction::Append) && arg.get_value_delimiter().is_none()) {
         let from_variable = options.value_source(arg.get_id().as_str()) == Some(ValueSource::EnvVariable);
         let (Some(long), true) = (arg.get_long(), from_variable) else { continue };
         for raw in options.get_raw(arg.get_id().as_str()).into_iter().flatten() {
-            let parts: Vec<OsString> = match arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() {
+            let paths = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() && long != "output";
+            let parts: Vec<OsString> = match paths {
                 true => std::env::split_paths(raw).map(PathBuf::into_os_string).collect(),
                 false => raw.to_string_lossy().split(',').map(|part| part.trim().into()).collect(),
             };

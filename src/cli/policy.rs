@@ -104,7 +104,11 @@ impl PolicyArgs {
         if self.fail_on_layers == Some(OwnerArg::Base) && !base {
             bail!("--fail-on-layers base: without --base every layer is the image's own, and nothing could fail");
         }
-        let names = |names: &[String]| names.iter().map(|name| name.trim().to_owned()).collect();
+        let names = |names: &[String]| names.iter().map(|name| name.trim().to_owned()).collect::<Vec<String>>();
+        let (only, except) = (names(&self.fail_on_provider), names(&self.except_provider));
+        if !only.is_empty() && only.iter().all(|name| except.contains(name)) {
+            bail!("--fail-on-provider and --except-provider name the same: nothing could fail");
+        }
         Ok(FailOn {
             fates: self.fail_on.clone(),
             severity: self.fail_on_severity.map(|least| match least {
@@ -114,8 +118,8 @@ impl PolicyArgs {
                 SeverityArg::Critical => Severity::Critical,
             }),
             confidence: self.fail_on_confidence.map(Into::into),
-            providers: names(&self.fail_on_provider),
-            except_providers: names(&self.except_provider),
+            providers: only,
+            except_providers: except,
             layers: match self.fail_on_layers {
                 None | Some(OwnerArg::Own) => Owner::Own,
                 Some(OwnerArg::Base) => Owner::Base,

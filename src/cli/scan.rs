@@ -159,6 +159,9 @@ pub fn check_output(output: &Path, inputs: &Inputs) -> Result<()> {
     }
     let parent = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let place = output.canonicalize().or_else(|_| parent.canonicalize()).ok();
+    if place.is_none() {
+        bail!("--output: there is no directory {}", parent.display());
+    }
     let is_at = |path: &Path| {
         let path = path.canonicalize().ok();
         path.zip(place.as_ref()).is_some_and(|(path, place)| *place == path && !path.is_dir() || path.is_dir() && place.starts_with(&path))

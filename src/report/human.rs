@@ -155,10 +155,9 @@ impl Page<'_> {
         writeln!(self.out, "    {strip}{image}{}  {}  {id}", sanitise(&location(finding)), self.fate(finding))?;
         let mut told = life_lines(finding);
         // What tar cannot get, by its name or its place, we can.
-        let target = finding.image.and_then(|image| self.report.images.get(image)).map(|image| image.source.as_str());
-        if let (None, "file", Some(target)) =
-            (&finding.retrieve, &finding.location.kind[..], target.filter(|t| *t != "-").and_then(shell_word))
-        {
+        let target = finding.image.and_then(|image| self.report.images.get(image)).map(words::target);
+        let target = target.filter(|target| target != "-").and_then(|target| shell_word(&target));
+        if let (None, "file", Some(target)) = (&finding.retrieve, &finding.location.kind[..], target) {
             told.push(("get", format!("pentimento recover {target} {}", finding.id)));
         }
         if self.told == told {

@@ -2,6 +2,7 @@
 
 use super::human::plural;
 use super::retrieve::shell_word;
+use super::words;
 use super::{FindingEntry, IgnoreEntry, Report};
 use crate::policy::Day;
 
@@ -30,8 +31,7 @@ pub(super) fn lines(report: &Report) -> Vec<(Tone, String)> {
         lines.push((Tone::Quiet, format!("nothing fails: {}{from}", gate.conditions.join(", "))));
     }
     if !gate.failed.notes.is_empty() {
-        let what = plural(gate.failed.notes.len(), "kind of note");
-        lines.push((Tone::Bad, format!("FAILED: {what} (--fail-on-notes): {}", gate.failed.notes.join(", "))));
+        lines.push((Tone::Bad, format!("FAILED: notes (--fail-on-notes): {}", gate.failed.notes.join(", "))));
     }
     lines.extend(gate.expired.iter().take(MOST_IGNORES).map(|ignore| {
         let until = ignore.until.as_deref().unwrap_or_default();
@@ -87,7 +87,10 @@ pub(super) fn next(report: &Report) -> Vec<String> {
             next.push("revoke what is real; a later RUN rm does not remove it from the image".to_owned());
         }
         Some(words) => next.push(format!("pentimento scan {words} --show-secrets")),
-        None => next.push("the same again with --show-secrets; `get` commands want a pipe's bytes saved as image.tar".to_owned()),
+        None if targets.contains(&"-") => {
+            next.push("the same again with --show-secrets; `get` commands want a pipe's bytes saved as image.tar".to_owned());
+        }
+        None => next.push("the same again with --show-secrets".to_owned()),
     }
     let Some(worst) = worst else { return next };
     let recovered = listed.iter().filter(|finding| finding.fails).find_map(|finding| recover(report, finding));
@@ -104,7 +107,7 @@ pub(super) fn next(report: &Report) -> Vec<String> {
 
 /// The command that gets back the file that it stands in.
 fn recover(report: &Report, finding: &FindingEntry) -> Option<String> {
-    let target = &report.images.get(finding.image?)?.source;
-    let target = shell_word(target).filter(|_| finding.location.kind == "file" && target != "-")?;
+    let target = words::target(report.images.get(finding.image?)?);
+    let target = shell_word(&target).filter(|_| finding.location.kind == "file" && target != "-")?;
     Some(format!("pentimento recover {target} {}", finding.id))
 }

@@ -2,7 +2,9 @@
 
 use super::human::{bytes, came_from, fate_words, groups, location, plural, short_digests};
 use super::{FindingEntry, ImageEntry, ProblemEntry, Report, SuppressedEntry};
+use crate::source::target::Target;
 use crate::text::{sanitise, shorten};
+use std::borrow::Cow;
 
 /// Characters of an instruction that a sentence shows.
 const MOST_OF_INSTRUCTION: usize = 200;
@@ -67,6 +69,17 @@ pub fn coverage(report: &Report) -> String {
 /// What an image is called: its first name, or else where it was read.
 pub fn image_name(image: &ImageEntry) -> String {
     shorten(&sanitise(image.names.first().unwrap_or(&image.source)), MOST_OF_NAME)
+}
+
+/// What to name for other commands that are to read this image again: of a repository that was scanned with all its tags, the one with this
+/// image.
+pub fn target(image: &ImageEntry) -> Cow<'_, str> {
+    match (Target::parse(&image.source), image.names.first()) {
+        (Ok(Target::Registry(reference)), Some(name)) if reference.tag.is_none() && reference.digest.is_none() => {
+            format!("registry://{name}").into()
+        }
+        _ => image.source.as_str().into(),
+    }
 }
 
 /// Of the image that a finding is in.

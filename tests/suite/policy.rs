@@ -625,7 +625,7 @@ fn the_summary_says_what_failed_and_what_to_do() {
     place.write(".pentimentoignore", format!("{line}\n"));
     assert_eq!(place.run(&["scan", "image.tar"]).code, 0);
     let notes = place.run(&["scan", "image.tar", "--fail-on-notes=runs-as-root"]);
-    assert!(notes.code == 1 && notes.stdout.contains("FAILED: 1 kind of note (--fail-on-notes): runs-as-root"), "{}", notes.stdout);
+    assert!(notes.code == 1 && notes.stdout.contains("FAILED: notes (--fail-on-notes): runs-as-root"), "{}", notes.stdout);
 }
 
 #[test]
@@ -652,4 +652,25 @@ fn gates_fit_the_schema() {
         let errors: Vec<String> = validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:?}");
     }
+}
+
+#[test]
+fn what_cannot_be_or_could_let_all_pass_is_told_before_the_scan() {
+    let place = Place::with(&deleted());
+    for (arguments, why) in [
+        (vec!["--fail-on-provider", "github", "--except-provider", "github"], "nothing could fail"),
+        (vec!["-o", "no/such/place.json"], "no directory"),
+    ] {
+        let ran = place.run(&[&["scan", "image.tar"], &arguments[..]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{arguments:?}: {} {}", ran.code, ran.stderr);
+    }
+}
+
+/// A prefix has a colon, which separates paths elsewhere.
+#[test]
+fn outputs_of_the_environment_are_separated_by_commas() {
+    let place = Place::with(&deleted());
+    let ran = place.run_in(place.path(), &["scan", "image.tar"], &[("PENTIMENTO_OUTPUT", "gitlab:a.json,junit:b.xml")]);
+    let written = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap_or_default();
+    assert!(written("a.json").contains("vulnerabilities") && written("b.xml").contains("<testsuites"), "{}", ran.stderr);
 }

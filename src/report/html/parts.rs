@@ -1,6 +1,7 @@
 //! What every part of the page is made of: escaped text, tables, regions that scroll.
 
 use crate::report::retrieve::shell_word;
+use crate::report::words;
 use crate::report::{FindingEntry, ImageEntry, Report};
 use crate::text::{sanitise, shorten};
 
@@ -110,8 +111,8 @@ pub fn image_name(image: &ImageEntry) -> &str {
 
 /// `pentimento recover app.tar 3f…`; none where a shell cannot be given the target.
 pub fn recover(report: &Report, finding: &FindingEntry) -> Option<String> {
-    let target = &report.images.get(finding.image?)?.source;
-    let target = if target == "-" { "image.tar".to_owned() } else { shell_word(target)? };
+    let target = words::target(report.images.get(finding.image?)?);
+    let target = if target == "-" { "image.tar".to_owned() } else { shell_word(&target)? };
     let plain = finding.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !finding.id.starts_with('-');
     (plain && !finding.id.is_empty()).then(|| format!("pentimento recover {target} {}", finding.id))
 }
