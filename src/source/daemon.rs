@@ -86,7 +86,6 @@ impl Daemon {
 
     /// The file system of a container, as a tar; what in it was made or changed since it was created, and what it was created with; and
     /// where other things are mounted in it.
-    #[expect(clippy::type_complexity)]
     pub fn container(&self, name: &str) -> io::Result<(Box<dyn Read + Send>, Only, Vec<String>)> {
         let name = path_of(name);
         let about = self.json(&format!("/containers/{name}/json"))?;
