@@ -99,6 +99,10 @@ impl Walk {
             return None;
         }
         let mut header = Header { path: name.clone(), ..about(metadata) };
+        match attributes(&root.join(&path)) {
+            Ok(xattrs) => header.xattrs = xattrs,
+            Err(e) => self.problems.push(Problem::at(Code::ReadFailed, &name, format!("extended attributes cannot be read: {e}"))),
+        }
         let kind = metadata.file_type();
         header.kind = match () {
             () if kind.is_dir() => Kind::Directory,
@@ -188,6 +192,26 @@ fn about(metadata: &Metadata) -> Header {
         mtime: u64::try_from(metadata.mtime()).ok(),
         ..Header::default()
     }
+}
+
+/// Extended attributes, as pax records have them; none where the file system knows of none.
+#[cfg(unix)]
+fn attributes(path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let names = match xattr::list(path) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => return Ok(Vec::new()),
+        names => names?,
+    };
+    let value = |name: std::ffi::OsString| {
+        // It may have been removed since.
+        let value = xattr::get(path, &name).transpose()?;
+        Some(value.map(|value| (name.into_encoded_bytes(), value)))
+    };
+    names.filter_map(value).collect()
+}
+
+#[cfg(not(unix))]
+fn attributes(_: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    Ok(Vec::new())
 }
 
 #[cfg(not(unix))]

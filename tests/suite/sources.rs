@@ -255,6 +255,18 @@ fn what_lies_on_other_file_systems_is_not_read_and_is_said() {
     assert!(codes(&report).contains(&"limit-reached"));
 }
 
+#[test]
+fn extended_attributes_of_files_are_read() {
+    let place = temporary();
+    let path = file(place.path(), "app", b"x");
+    if xattr::set(&path, "user.note", format!("GITHUB_TOKEN={}", token("attribute")).as_bytes()).is_err() {
+        return eprintln!("skipped: this file system has no attributes of users");
+    }
+    let report = run(["scan", &format!("rootfs:{}", place.path().display()), "--format", "json"]).json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report:#}");
+    assert!(report["findings"][0]["location"].to_string().contains("user.note"), "{report:#}");
+}
+
 /// An engine that is away for a while is waited for; what it has afterwards is scanned, and what was scanned is not scanned again.
 #[test]
 fn an_engine_is_watched() {
