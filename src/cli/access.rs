@@ -8,7 +8,7 @@ use pentimento::net::Trust;
 use pentimento::source::Source;
 use pentimento::source::access::Access;
 use pentimento::source::daemon::{Daemon, Endpoint};
-use pentimento::source::reference::Reference;
+use pentimento::source::reference::{HUB_LOGIN, Reference};
 use pentimento::source::registry::Credential;
 use pentimento::source::target::{Engine, Target};
 use serde_json::Value;
@@ -59,10 +59,10 @@ pub struct AccessArgs {
     offline: bool,
     /// What came on standard input: it comes once.
     #[arg(skip)]
-    given: Arc<OnceLock<Option<Credential>>>,
-    /// The registry that it was shown to.
+    given: Arc<Mutex<Option<Option<Credential>>>>,
+    /// The registry that it is for, if there is one.
     #[arg(skip)]
-    shown_to: Arc<Mutex<Option<String>>>,
+    meant_for: Arc<OnceLock<Option<String>>>,
 }
 
 impl AccessArgs {
@@ -73,13 +73,7 @@ impl AccessArgs {
 
     /// What was given to show to a registry is for that of the first target that is in one, and for no base.
     pub fn reserve(&self, targets: &[String]) {
-        let reference = |target: &String| match Target::parse(target) {
-            Ok(Target::Registry(reference)) => Some(reference),
-            Ok(Target::Name(name)) => Reference::parse(&name).ok(),
-            _ => None,
-        };
-        let first = targets.iter().find_map(reference).map(|reference| reference.credentials_of().to_owned());
-        *self.shown_to.lock().unwrap_or_else(|e| e.into_inner()) = first;
+        let _ = self.meant_for.set(targets.iter().find_map(|target| registry_of(target)));
     }
 
     /// An engine, ready to be asked.
@@ -110,6 +104,9 @@ impl AccessArgs {
                 false => bail!("--ca-cert: there is no certificate in {}", path.display()),
             }
         });
+        if let Some(registry) = registry_of(target) {
+            self.meant_for.get_or_init(|| Some(registry));
+        }
         let given = self.given()?;
         let fits = |descriptor: &Value| match (platform, Platform::of(descriptor)) {
             (Some(wanted), Some(platform)) => platform.fits(wanted),
@@ -147,7 +144,9 @@ impl AccessArgs {
 
     /// What was given on standard input or in the environment.
     fn given(&self) -> Result<Option<Credential>> {
-        if let Some(given) = self.given.get() {
+        // Whoever else needs it waits.
+        let mut kept = self.given.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(given) = &*kept {
             return Ok(given.clone());
         }
         let mut text = String::new();
@@ -168,16 +167,13 @@ impl AccessArgs {
             }
             (None, token) => token.map(Credential::Bearer),
         };
-        Ok(self.given.get_or_init(|| given).clone())
+        Ok(kept.insert(given).clone())
     }
 
     /// What to show to a registry. What was given is for one of them; others have logins of their own.
     fn credential(&self, host: &str, repository: &str, given: Option<Credential>, stop: &AtomicUsize) -> io::Result<Option<Credential>> {
-        if let Some(given) = given {
-            let mut shown_to = self.shown_to.lock().unwrap_or_else(|e| e.into_inner());
-            if shown_to.get_or_insert_with(|| host.to_owned()) == host {
-                return Ok(Some(given));
-            }
+        if given.is_some() && self.meant_for.get().and_then(Option::as_deref) == Some(host) {
+            return Ok(given);
         }
         if self.no_credentials {
             return Ok(None);
@@ -197,6 +193,17 @@ impl AccessArgs {
             Err(e) => Err(io::Error::other(format!("the login for {host}: {e} (--no-credentials does without)"))),
         }
     }
+}
+
+/// What the login of the registry is kept under that a target names: in its address, or as the host of a bare name. (A bare name without a host
+/// may be a path with a slip of the pen.)
+fn registry_of(target: &str) -> Option<String> {
+    let reference = match Target::parse(target) {
+        Ok(Target::Registry(reference)) => reference,
+        Ok(Target::Name(name)) => Reference::parse(&name).ok().filter(|reference| reference.credentials_of() != HUB_LOGIN)?,
+        _ => return None,
+    };
+    Some(reference.credentials_of().to_owned())
 }
 
 /// The same as [`login`], for as long as a helper may take.
@@ -221,7 +228,7 @@ fn login_within(host: &str, repository: &str, stop: &AtomicUsize) -> io::Result<
 
 /// What docker's config has, else what podman's has. Docker Hub has two names; podman keeps logins for parts of a registry, too.
 fn login(host: &str, repository: &str) -> Result<DockerCredential, CredentialRetrievalError> {
-    let other = host.contains("index.docker.io").then(|| "docker.io".to_owned());
+    let other = other_name(host).map(str::to_owned);
     let plain = other.clone().unwrap_or_else(|| host.to_owned());
     let parts = repository.match_indices('/').map(|(at, _)| &repository[..at]).chain([repository]).filter(|part| !part.is_empty());
     let mut within: Vec<String> = parts.map(|part| format!("{plain}/{part}")).collect();
@@ -229,7 +236,8 @@ fn login(host: &str, repository: &str) -> Result<DockerCredential, CredentialRet
     let docker = docker_config().into_iter().map(|config| (config, &[][..]));
     for (config, within) in docker.chain(podman_configs().into_iter().map(|config| (config, &within[..]))) {
         let text = match fs::read(&config) {
-            Ok(text) => text,
+            Ok(text) if !text.trim_ascii().is_empty() => text,
+            Ok(_) => continue,
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(_) => return Err(CredentialRetrievalError::ConfigReadError),
         };
@@ -241,6 +249,11 @@ fn login(host: &str, repository: &str) -> Result<DockerCredential, CredentialRet
         }
     }
     Err(CredentialRetrievalError::NoCredentialConfigured)
+}
+
+/// What podman keeps a login for Docker Hub under.
+fn other_name(host: &str) -> Option<&'static str> {
+    (host == HUB_LOGIN).then_some("docker.io")
 }
 
 /// There is no login, which is no error: most images need none.
@@ -338,6 +351,7 @@ fn ssh(engine: Engine, address: &str) -> Option<Vec<String>> {
 fn endpoint(engine: Engine, host: &str, certificates: Option<&Path>, loose: bool) -> Result<Endpoint, String> {
     let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
     match scheme {
+        "unix" if rest.is_empty() => Err(format!("{host}: it names no socket")),
         "unix" => Ok(Endpoint::Socket(rest.into())),
         "tcp" | "http" | "https" => {
             let rest = rest.trim_end_matches('/');
@@ -354,7 +368,10 @@ fn endpoint(engine: Engine, host: &str, certificates: Option<&Path>, loose: bool
                 (None, None) => None,
                 _ => return Err("of cert.pem and key.pem one is missing (DOCKER_CERT_PATH)".to_owned()),
             };
-            let insecure = if loose || !tls { vec![rest.to_owned()] } else { Vec::new() };
+            let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+            let port = if tls { ":2376" } else { ":2375" };
+            let rest = &format!("{rest}{}", if has_port || scheme != "tcp" { "" } else { port });
+            let insecure = if loose || !tls { vec![rest.clone()] } else { Vec::new() };
             let trust = Trust { insecure, authorities: read("ca.pem")?.into_iter().collect(), client };
             Ok(Endpoint::Host(format!("{}://{rest}", if tls { "https" } else { "http" }), trust))
         }
@@ -366,6 +383,19 @@ fn endpoint(engine: Engine, host: &str, certificates: Option<&Path>, loose: bool
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_like_that_of_the_hub_is_another_one() {
+        assert_eq!(other_name(HUB_LOGIN), Some("docker.io"));
+        for other in ["index.docker.io.example.org:5000", "x.index.docker.io", "docker.io"] {
+            assert_eq!(other_name(other), None, "{other}");
+        }
+        let meant = |target: &str| registry_of(target);
+        assert_eq!(meant("registry://ghcr.io/a/b:v1").as_deref(), Some("ghcr.io"));
+        assert_eq!(meant("ghcr.io/a/b:v1").as_deref(), Some("ghcr.io"));
+        assert_eq!((meant("build/slip"), meant("alpine:3"), meant("docker://app"), meant("app.tar")), (None, None, None, None));
+        assert_eq!(meant("registry://alpine:3").as_deref(), Some(HUB_LOGIN));
+    }
 
     #[test]
     fn ssh_is_asked_as_docker_asks_it() {

@@ -45,6 +45,7 @@ pub struct Args {
 /// Scans the targets, writes the baseline, and returns the exit code. What is ignored is not in it: when the ignore is over, it fails. Nor is
 /// what an ignore let pass that is over already.
 pub fn run(args: &Args, mut found: Found) -> Result<u8> {
+    args.read.access.reserve(&args.targets);
     let (ignores, _) = found.ignores(&args.config, &args.targets)?;
     if let Some(output) = &args.output {
         check_output(output, &Inputs::of(&args.targets, args.base.as_ref(), &args.read, &found))?;

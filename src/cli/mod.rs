@@ -89,7 +89,7 @@ enum When {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let typed = match plugin::call(std::env::args_os()) {
+    let typed = match plugin::call(std::env::args_os(), options::asks_engines) {
         plugin::Call::Arguments(typed) => typed,
         plugin::Call::Metadata(text) => return print(format!("{text}\n").as_bytes()).map_or(ExitCode::from(2), |()| ExitCode::SUCCESS),
         plugin::Call::Unsupported(why) => return ExitCode::from(tell(&anyhow::anyhow!(why))),

@@ -58,16 +58,18 @@ pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {
     Ok((Cli::from_arg_matches(&matches)?, found))
 }
 
-/// The arguments without `--flag=false`, and the flags that were switched off so, whatever variables and the file say of them.
+/// The arguments without `--flag=false` (and with `--flag` for `--flag=true`), and the flags that were switched off so, whatever variables and the file say of them.
 fn switched_off(typed: &[OsString], command: &Command) -> (Vec<OsString>, Vec<String>) {
     let end = typed.iter().position(|argument| argument == "--").unwrap_or(typed.len());
     let flags = || command.get_subcommands().flat_map(Command::get_arguments).filter(|arg| matches!(arg.get_action(), ArgAction::SetTrue));
     let (mut left, mut off) = (Vec::new(), Vec::new());
     for (index, argument) in typed.iter().enumerate() {
-        let name = argument.to_str().filter(|_| index < end).and_then(|text| text.strip_prefix("--")?.strip_suffix("=false"));
-        match name.and_then(|name| flags().find_map(|arg| arg.get_long().filter(|long| *long == name))) {
-            Some(flag) => off.push(flag.to_owned()),
-            None => left.push(argument.clone()),
+        let parts = argument.to_str().filter(|_| index < end).and_then(|text| text.strip_prefix("--")?.split_once('='));
+        let flag = parts.and_then(|(name, value)| Some((flags().find_map(|arg| arg.get_long().filter(|long| *long == name))?, value)));
+        match flag {
+            Some((flag, "false")) => off.push(flag.to_owned()),
+            Some((flag, "true")) => left.push(format!("--{flag}").into()),
+            _ => left.push(argument.clone()),
         }
     }
     (left, off)
@@ -92,6 +94,12 @@ fn with_its_variable(mut error: clap::Error, command: &Command, typed: &[OsStrin
         error.insert(ContextKind::InvalidArg, ContextValue::String(told));
     }
     error
+}
+
+/// Whether a command may ask an engine.
+pub fn asks_engines(name: &str) -> bool {
+    let command = Cli::command();
+    command.find_subcommand(name).is_some_and(|sub| sub.get_arguments().any(|arg| arg.get_long() == Some("docker-host")))
 }
 
 /// The command with a variable for every option.

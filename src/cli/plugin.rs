@@ -24,8 +24,8 @@ pub enum Call {
     Unsupported(String),
 }
 
-/// Reads the arguments, which may come from docker.
-pub fn call(arguments: impl Iterator<Item = OsString>) -> Call {
+/// Reads the arguments, which may come from docker. `asks_engines` tells commands that have an option for an engine.
+pub fn call(arguments: impl Iterator<Item = OsString>, asks_engines: impl Fn(&str) -> bool) -> Call {
     let mut arguments: Vec<OsString> = arguments.collect();
     let is_plugin = arguments.first().and_then(|name| Path::new(name).file_stem()).is_some_and(|stem| stem == "docker-pentimento");
     if !is_plugin {
@@ -39,8 +39,9 @@ pub fn call(arguments: impl Iterator<Item = OsString>) -> Call {
     match engine(&docker[..at]) {
         Ok(options) => {
             // Behind the name of our command.
-            let place = arguments.len().min(2);
-            arguments.splice(place..place, options.into_iter().map(OsString::from));
+            if arguments.get(1).and_then(|name| name.to_str()).is_some_and(asks_engines) {
+                arguments.splice(2..2, options.into_iter().map(OsString::from));
+            }
             Call::Arguments(arguments)
         }
         Err(option) => Call::Unsupported(format!("docker's option {option} cannot be followed: set DOCKER_HOST or DOCKER_CONTEXT")),
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     fn called(arguments: &[&str]) -> Call {
-        call(arguments.iter().map(OsString::from))
+        call(arguments.iter().map(OsString::from), |command| command == "scan")
     }
 
     #[test]
@@ -90,6 +91,8 @@ mod tests {
         let moved = called(&["docker-pentimento", "-D", "--host", "tcp://x", "-cprod", "--log-level=info", "pentimento", "scan", "app"]);
         let Call::Arguments(own) = moved else { panic!("arguments") };
         assert_eq!(own, ["docker-pentimento", "scan", "--docker-host=tcp://x", "--docker-context=prod", "app"]);
+        let Call::Arguments(own) = called(&["docker-pentimento", "-cprod", "pentimento", "rules", "list"]) else { panic!("arguments") };
+        assert_eq!(own, ["docker-pentimento", "rules", "list"]);
         assert!(matches!(called(&["docker-pentimento", "--tls", "pentimento", "scan"]), Call::Unsupported(why) if why.contains("--tls")));
     }
 }

@@ -63,6 +63,7 @@ impl Watch<'_> {
                     // What was removed and comes back appears again.
                     let ids: HashSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
                     seen.retain(|id: &String| ids.contains(id.as_str()));
+                    failed.retain(|id, _| ids.contains(id.as_str()));
                     for image in images {
                         if self.is_stopped() || !seen.insert(image.id.clone()) {
                             continue;

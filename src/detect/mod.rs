@@ -467,11 +467,16 @@ impl Detector {
     }
 }
 
+/// The hash at the end of a symbol of Rust's: `17h`, 16 hexadecimal digits, `E`.
+fn is_mangled(value: &[u8]) -> bool {
+    value.windows(20).any(|end| end.starts_with(b"17h") && end[3..19].iter().all(u8::is_ascii_hexdigit) && end[19] == b'E')
+}
+
 /// In binaries, strings stand side by side: a long token with a prefix, and a digit and a letter in its run, is found there all the same. But
 /// a short prefix that goes on as a word does is a part of one (`compare_…` has `re_`), unless what follows is none of a name.
 fn is_unmistakable(rule: &Rule, bytes: &[u8], whole: &Range<usize>, value: &[u8]) -> bool {
-    let count = |is: fn(&u8) -> bool| value.iter().filter(|byte| is(byte)).count();
-    let is_name = || rule.check.is_none() && (count(u8::is_ascii_uppercase) < 2 || count(u8::is_ascii_digit) < 2);
+    let digits = || value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_name = || rule.check.is_none() && (digits() < 2 || is_mangled(value));
     let goes_on = || bytes[..whole.start].last().is_some_and(u8::is_ascii_lowercase) && value.first().is_some_and(u8::is_ascii_lowercase);
     let marked = match rule.public_prefix(value) {
         0 => false,

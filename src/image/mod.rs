@@ -314,7 +314,7 @@ impl Image {
 
 /// What to say of a digest that is not computed.
 fn unverified(what: &str, digest: &Digest) -> String {
-    format!("the {what} {digest} was not compared with its digest: it is none of SHA-256")
+    format!("the {what} {digest} has a digest of another kind than SHA-256: that is compared only in a registry")
 }
 
 /// What is wrong with one layer's bytes, as far as the image's documents tell.

@@ -382,7 +382,15 @@ fn shown(url: &str) -> &str {
 fn authority(url: &str) -> io::Result<(String, String)> {
     let uri: Uri = url.parse().map_err(|_| io::Error::other(format!("{}: no address", shown(url))))?;
     match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme @ ("http" | "https")), Some(authority)) => Ok((scheme.to_owned(), authority.as_str().to_ascii_lowercase())),
+        // A name and a password in front of the host would make it look like another one.
+        (_, Some(authority)) if authority.as_str().contains('@') => {
+            Err(io::Error::other(format!("{}: an address with a login in it is not asked", shown(url))))
+        }
+        (Some(scheme @ ("http" | "https")), Some(authority)) => {
+            let host = authority.as_str().to_ascii_lowercase();
+            let usual = if scheme == "https" { ":443" } else { ":80" };
+            Ok((scheme.to_owned(), host.strip_suffix(usual).map(str::to_owned).unwrap_or(host)))
+        }
         _ => Err(io::Error::other(format!("{}: no address of a web server", shown(url)))),
     }
 }

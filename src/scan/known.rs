@@ -96,7 +96,11 @@ impl Known {
 
     /// Remembers a blob, if it is a layer that was read to its end and is what its name says.
     pub fn insert(&self, path: &[u8], size: u64, blob: &Blob) {
+        // What is found in a packed file depends on its name, too.
         let Content::Layer(layer) = &blob.content else { return };
+        if !layer.tar {
+            return;
+        }
         let unread = |code: Code| matches!(code, Code::ReadFailed | Code::Truncated | Code::LimitReached | Code::Interrupted);
         // A name that is a digest has to be the right one. Only SHA-256 is computed: of another one nobody knows.
         let right = !path.starts_with(b"blobs/") || Digest::in_blob_path(path).is_some_and(|digest| digest == blob.stored);

@@ -34,6 +34,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use feed::Fed;
 use known::Claim;
 use pump::Pump;
+use std::collections::HashSet;
 use std::io::{self, Cursor, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -306,8 +307,8 @@ fn known_near(queue: &Queue, members: &Members, member: Member, header: &Header)
 
 /// A tar that can be read once: one walker.
 fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive, Error> {
-    let Stream { target, reader, problems, mut only, .. } = source;
-    let file_system = only.is_some();
+    let Stream { target, reader, problems, only, .. } = source;
+    let mut came: HashSet<String> = HashSet::new();
     let counted = Counted { inner: Pump::detached(reader, queue.stop.clone()), progress };
     let count: Count = Arc::new(|| progress.bytes.load(Ordering::Relaxed));
     // An archive holds many layers: it may unpack to more than one of them.
@@ -323,9 +324,7 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
     let end: io::Result<()> = loop {
         let step = match tar.next_entry() {
             Ok(None) => break Ok(()),
-            Ok(Some(header)) if only.as_mut().is_some_and(|only| !only.paths.remove(&*String::from_utf8_lossy(&clean(&header.path).0))) => {
-                continue;
-            }
+            Ok(Some(header)) if only.as_ref().is_some_and(|only| !is_wanted(only, &header.path, &mut came)) => continue,
             Ok(Some(header)) => walk.begin(&header).map(|(entry, change)| (header, entry, change)),
             Err(e) => Err(e),
         };
@@ -362,7 +361,7 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
         }
         Ok(()) => {
             walk.problems.extend(unmarked(&tar));
-            walk.problems.extend(only.iter().flat_map(missed));
+            walk.problems.extend(only.iter().flat_map(|only| missed(only, &came)));
             rest(&mut walk, &mut walker, &mut tar, &mut blobs);
         }
     }
@@ -370,13 +369,28 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
     walk.beside(&unpacking.beside.take());
     let mut archive = finish(walk, vec![walker.finish()], blobs, queue);
     archive.packing = unpacking.packing;
-    archive.file_system = file_system;
+    archive.file_system = only.is_some();
     Ok(archive)
 }
 
-/// What was wanted, is there, and did not come.
-fn missed(only: &Only) -> Option<Problem> {
-    let mut paths: Vec<&String> = only.paths.iter().filter(|path| (only.is_there)(path)).collect();
+/// Whether a member is one of those that are wanted; then it has come.
+fn is_wanted(only: &Only, path: &[u8], came: &mut HashSet<String>) -> bool {
+    let mut name = String::new();
+    for chunk in clean(path).0.utf8_chunks() {
+        name.push_str(chunk.valid());
+        name.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    let is_wanted = only.paths.contains(&name);
+    if is_wanted {
+        came.insert(name);
+    }
+    is_wanted
+}
+
+/// What was wanted, is there, and did not come. Nobody can be asked about a name that is not known exactly.
+fn missed(only: &Only, came: &HashSet<String>) -> Option<Problem> {
+    let is_there = |path: &&String| path.contains(char::REPLACEMENT_CHARACTER) || (only.is_there)(path);
+    let mut paths: Vec<&String> = only.paths.iter().filter(|path| !came.contains(*path)).filter(is_there).collect();
     paths.sort();
     let first = paths.first()?;
     Some(Problem::at(Code::ReadFailed, first.as_bytes(), format!("{} that changed did not come with the others", paths.len())))

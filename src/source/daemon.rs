@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::net::{Ask, Client, Method, Reply, Trust, escaped, is_loopback};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
@@ -77,11 +77,11 @@ impl Daemon {
     pub fn image(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         let about = self.json(&format!("/images/{}/json", path_of(name)))?;
         // A name without a tag would stand for all tags in what follows. What has no such tag is an id.
-        let latest = format!("{name}:latest");
-        let is_latest = |tag: &str| tag == latest || tag.strip_suffix(&latest).is_some_and(|registry| registry.ends_with('/'));
+        let latest = format!("{}:latest", short(name));
+        let is_latest = |tag: &str| short(tag) == latest || tag.strip_suffix(&latest).is_some_and(|registry| registry.ends_with('/'));
         let mut tags = about.get("RepoTags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let name = if tags.any(is_latest) { &latest } else { name };
-        Ok(self.get(&format!("/images/get?names={}", escaped(name)))?.body)
+        let name = if tags.any(is_latest) { format!("{name}:latest") } else { name.to_owned() };
+        Ok(self.get(&format!("/images/get?names={}", escaped(&name)))?.body)
     }
 
     /// The file system of a container, as a tar; what in it was made or changed since it was created, and what it was created with; and
@@ -112,7 +112,7 @@ impl Daemon {
         let image = about.get("Image").and_then(Value::as_str).and_then(|id| self.json(&format!("/images/{}/json", path_of(id))).ok());
         let of_image = |key: &str| image.as_ref().and_then(|image| image.get("Config")?.get(key)).cloned().unwrap_or_default();
         let mut own = serde_json::Map::new();
-        for key in ["Env", "Entrypoint", "Cmd", "Labels"] {
+        for key in ["Env", "Entrypoint", "Cmd", "Labels", "Healthcheck"] {
             let value = match (about.get("Config").and_then(|config| config.get(key)), of_image(key)) {
                 (Some(Value::Array(items)), Value::Array(others)) if key == "Env" => {
                     Value::Array(items.iter().filter(|item| !others.contains(item)).cloned().collect())
@@ -124,6 +124,9 @@ impl Daemon {
                 _ => continue,
             };
             own.insert(key.to_owned(), value);
+        }
+        if let Some(options) = about.pointer("/HostConfig/LogConfig/Config").filter(|options| **options != json!({})) {
+            own.insert("LogConfig".to_owned(), options.clone());
         }
         Value::Object(own)
     }
@@ -189,6 +192,13 @@ impl Daemon {
 /// It is on this machine, though it is asked over the network.
 fn is_near(endpoint: &Result<Endpoint, String>) -> bool {
     matches!(endpoint, Ok(Endpoint::Host(base, _)) if base.split_once("://").is_some_and(|(_, host)| is_loopback(host)))
+}
+
+/// A name without what engines leave out of it.
+fn short(name: &str) -> &str {
+    let of_hub = ["docker.io/", "index.docker.io/", "registry-1.docker.io/"].iter().find_map(|hub| name.strip_prefix(hub));
+    let name = of_hub.or(name.strip_prefix("localhost/")).unwrap_or(name);
+    name.strip_prefix("library/").unwrap_or(name)
 }
 
 /// One file of a tar, without the tar's end.

@@ -51,7 +51,7 @@ pub struct Stream {
 
 /// Members of a stream that are wanted.
 pub struct Only {
-    /// Their paths. What is no UTF-8 in a name is U+FFFD here, as in JSON.
+    /// Their paths. Each byte that is no UTF-8 is U+FFFD here, as engines have it in JSON: such a path may stand for several files.
     pub paths: HashSet<String>,
     /// Whether there is something at a path that should have come, and did not.
     pub is_there: Box<dyn Fn(&str) -> bool + Send>,

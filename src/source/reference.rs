@@ -2,6 +2,8 @@
 
 use crate::digest::Digest;
 
+/// What a login for Docker Hub is kept under.
+pub const HUB_LOGIN: &str = "https://index.docker.io/v1/";
 /// Where Docker's own images are, and what people call it.
 const HUB: &str = "registry-1.docker.io";
 const HUB_NAMES: [&str; 3] = ["docker.io", "index.docker.io", HUB];
@@ -63,7 +65,7 @@ impl Reference {
 
     /// What credentials for the host are kept under.
     pub fn credentials_of(&self) -> &str {
-        if self.host == HUB { "https://index.docker.io/v1/" } else { &self.host }
+        if self.host == HUB { HUB_LOGIN } else { &self.host }
     }
 }
 

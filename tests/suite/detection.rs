@@ -150,3 +150,13 @@ fn what_symbols_and_joined_words_look_like_is_no_token() {
         assert_eq!(findings(program), Vec::<Value>::new(), "{text}");
     }
 }
+
+/// As in the strings of a Go program, where one follows the other without a gap.
+#[test]
+fn a_token_behind_a_word_in_a_program_is_one() {
+    let hex = |seed: &str, length: usize| pentimento::digest::hex(blake3::hash(seed.as_bytes()).as_bytes())[..length].to_owned();
+    for (prefix, length) in [("sbp_", 40), ("sgp_", 40), ("pul-", 40)] {
+        let program = [b"\x7fELF\x02\x01\0", format!("invalid argument{prefix}{}", hex(prefix, length)).as_bytes(), b"\0\0\x01"].concat();
+        assert_eq!(findings(program).len(), 1, "{prefix}");
+    }
+}

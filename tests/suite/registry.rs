@@ -649,9 +649,14 @@ fn a_password_is_for_the_first_registry_that_is_named_and_for_no_base() {
     let [first, second] = [port, other].map(|port| format!("registry://localhost:{port}/app:v1"));
     let dir = temporary();
     let empty = ("DOCKER_CONFIG", dir.path().display().to_string());
-    for arguments in [vec![first.as_str(), "--base", &second], vec![&first, &second], vec![&first, &second, "--jobs", "2"]] {
+    for arguments in [
+        vec!["scan", first.as_str(), "--base", &second],
+        vec!["scan", &first, &second],
+        vec!["scan", &first, &second, "--jobs", "2"],
+        vec!["baseline", &first, "--base", &second],
+    ] {
         let mut child = std::process::Command::new(crate::support::program());
-        child.args(["scan", "--username", "me", "--password-stdin"]).args(arguments).envs([empty.clone()]);
+        child.args(arguments).args(["--username", "me", "--password-stdin"]).envs([empty.clone()]);
         let child =
             child.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();
         let mut child = child.expect("it runs");
@@ -698,4 +703,78 @@ fn logins_of_parts_and_helpers_that_hang() {
     let path = format!("{}:{}", hanging.path().display(), std::env::var("PATH").expect("a path"));
     let ran = scan(vec![("DOCKER_CONFIG", hanging.path().display().to_string()), ("PATH", path)]);
     assert!(ran.code == 2 && ran.stderr.contains("credential helper"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_list_of_referrers_may_be_there_for_one_repository_alone() {
+    let mut store = Store::default();
+    store.push("app", "v1", &TestImage::new().layer([put("a", "b")]).oci_archive(Packing::Gzip));
+    let digest = store.push("prod", "v1", &TestImage::new().layer([put("c", "d")]).oci_archive(Packing::Gzip));
+    let descriptor = about(&mut store, "prod", "hung", &digest, "referred");
+    store.referrers.insert(digest, vec![descriptor]);
+    let port = http(move |request| match request.path.starts_with("/v2/app/referrers/") {
+        true => Answer::of(404, "{}"),
+        // `hung` has a tag only here.
+        false if request.path.starts_with("/v2/prod/tags/list") => Answer::of(200, "{\"tags\":[\"v1\"]}"),
+        false => store.answer(request),
+    });
+    let report = run(["scan", &format!("registry://localhost:{port}"), "--all-tags", "--no-credentials", "--format", "json"]).json();
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report:#}");
+}
+
+#[test]
+fn a_manifest_is_its_digest_in_every_repository() {
+    let mut store = Store::default();
+    let digest = store.push("bbb", "v1", &image("right one"));
+    store.push("aaa", "other", &TestImage::new().layer([put("a", "b")]).oci_archive(Packing::Gzip));
+    let wrong = store.manifests[&("aaa".to_owned(), "other".to_owned())].clone();
+    store.manifests.insert(("aaa".to_owned(), digest.clone()), wrong);
+    let index =
+        json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{ "mediaType": OCI_MANIFEST, "digest": digest, "size": 1 }] });
+    store.manifest("aaa", "v1", OCI_INDEX, index.to_string().into_bytes());
+    let port = http(move |request| store.answer(request));
+    let report = run(["scan", &format!("registry://localhost:{port}"), "--all-tags", "--no-credentials", "--format", "json"]).json();
+    assert_eq!(report["complete"], false, "{report:#}");
+}
+
+#[test]
+fn an_address_with_a_login_in_it_is_not_asked() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let other = http(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Answer::of(200, "{\"token\":\"t\"}")
+    });
+    let port = http(move |_| {
+        let realm = format!("Bearer realm=\"http://localhost:x@127.0.0.1:{other}/token\"");
+        Answer::of(401, "").with("WWW-Authenticate", realm)
+    });
+    let target = format!("registry://localhost:{port}/app:v1");
+    let ran = run_with(["scan", &target, "--username", "me", "--password-stdin"], b"hunter-2\n");
+    assert_eq!((ran.code, asked.load(Ordering::Relaxed)), (2, 0), "{}", ran.stderr);
+}
+
+/// The password comes late, and several targets wait for it.
+#[test]
+fn what_comes_on_standard_input_is_for_all_who_wait() {
+    let mut store = Store::default();
+    for tag in ["v1", "v2", "v3"] {
+        store.push("app", tag, &image(tag));
+    }
+    let port = http(move |request| match request.headers.contains_key("authorization") {
+        true => store.answer(request),
+        false => Answer::of(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
+    });
+    let targets = ["v1", "v2", "v3"].map(|tag| format!("registry://localhost:{port}/app:{tag}"));
+    let mut child = std::process::Command::new(crate::support::program())
+        .args(["scan", "--jobs", "3", "--username", "me", "--password-stdin", "--format", "json"])
+        .args(targets)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::io::Write::write_all(&mut child.stdin.take().expect("input"), b"hunter-2\n").expect("written");
+    let ran = crate::support::Run::of(child.wait_with_output().expect("it ends"));
+    assert_eq!((ran.code, ran.json()["images"].as_array().map(Vec::len)), (1, Some(3)), "{}", ran.stderr);
 }

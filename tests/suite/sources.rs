@@ -161,8 +161,15 @@ fn of_a_container_nothing_is_left_out_in_silence() {
     for (missing, mode, complete) in [("app/gone", 0o644u64, false), ("run/a.sock", 1 << 24, true)] {
         let place = temporary();
         let at = place.path().join("docker.sock");
-        let odd = Raw { name: b"srv/caf\xe9.env".to_vec(), ..Raw::new("", b'0', env_file("odd")) };
-        let export = [odd.blocks(), layer_tar(&[put("app/.env", "A=1\n")])].concat();
+        let odd = |name: &[u8], content: &str| Raw { name: name.to_vec(), ..Raw::new("", b'0', content) }.blocks();
+        // Two files of one name in JSON, and a sequence of two bytes, each of which is replaced.
+        let export = [
+            odd(b"srv/caf\xe8.env", "A=1\n"),
+            odd(b"srv/caf\xe9.env", &env_file("odd")),
+            odd(b"srv/\xe4\xbd.env", &env_file("longer")),
+            layer_tar(&[put("app/.env", "A=1\n")]),
+        ]
+        .concat();
         socket(&at, move |request| {
             let stat = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, json!({ "mode": mode }).to_string());
             match request.path.as_str() {
@@ -171,7 +178,13 @@ fn of_a_container_nothing_is_left_out_in_silence() {
                     let change = |path: &str| json!({ "Path": path, "Kind": 1 });
                     Answer::of(
                         200,
-                        json!([change("/srv/caf\u{fffd}.env"), change("/app/.env"), change(&format!("/{missing}"))]).to_string(),
+                        json!([
+                            change("/srv/caf\u{fffd}.env"),
+                            change("/srv/\u{fffd}\u{fffd}.env"),
+                            change("/app/.env"),
+                            change(&format!("/{missing}"))
+                        ])
+                        .to_string(),
                     )
                 }
                 "/containers/web/export" => Answer::of(200, export.clone()),
@@ -181,7 +194,7 @@ fn of_a_container_nothing_is_left_out_in_silence() {
         });
         let host = [("DOCKER_HOST", format!("unix://{}", at.display()))];
         let report = run_in(&host, &["scan", "docker://container/web", "--format", "json"]).json();
-        assert_eq!(report["findings"].as_array().map(Vec::len), Some(1), "{report:#}");
+        assert_eq!(report["findings"].as_array().map(Vec::len), Some(2), "{report:#}");
         assert_eq!(report["complete"], complete, "{report:#}");
     }
 }
@@ -372,6 +385,9 @@ fn a_name_without_a_tag_is_the_latest() {
             "/images/app/json" => {
                 Answer::of(200, json!({ "Id": "sha256:abc", "RepoTags": ["other:1", "localhost/app:latest"] }).to_string())
             }
+            "/images/docker.io/library/hub/json" => {
+                Answer::of(200, json!({ "Id": "sha256:f", "RepoTags": ["hub:latest", "hub:old"] }).to_string())
+            }
             "/images/abc/json" => Answer::of(200, json!({ "Id": "sha256:abc", "RepoTags": ["app:latest"] }).to_string()),
             path if path.starts_with("/images/get") => Answer::of(200, archive.clone()),
             _ => Answer::of(404, ""),
@@ -381,6 +397,9 @@ fn a_name_without_a_tag_is_the_latest() {
     assert_eq!(run_in(&host, &["scan", "docker://app"]).code, 1);
     assert_eq!(run_in(&host, &["scan", "docker://abc"]).code, 1);
     assert_eq!((seen.count("names=app%3Alatest"), seen.count("names=abc")), (1, 1));
+    // The engine leaves out what stands for Docker Hub.
+    assert_eq!(run_in(&host, &["scan", "docker://docker.io/library/hub"]).code, 1);
+    assert_eq!(seen.count("names=docker.io%2Flibrary%2Fhub%3Alatest"), 1);
 }
 
 #[test]
@@ -434,4 +453,29 @@ fn told(report: &Value) -> Vec<String> {
     let mut told: Vec<_> = report["findings"].as_array().expect("findings").iter().map(of).collect();
     told.sort();
     told
+}
+
+/// What a rule says of paths holds for a packed file, which is no layer.
+#[test]
+fn a_packed_file_is_searched_under_each_of_its_names() {
+    use crate::support::pack;
+    let place = temporary();
+    let rule = "[[rule]]\nid = \"acme\"\ntitle = \"Acme\"\nseverity = \"high\"\nconfidence = \"high\"\nliterals = [\"acme_\"]\n\
+        regex = '''(?P<secret>acme_[0-9a-f]{32})'''\npath = '\\.conf'\nsample = \"acme_{hex:32}\"\nmatch = [{ path = \"x.conf\", text = \"{sample}\" }]\n";
+    let rules = file(place.path(), "rules.toml", rule.as_bytes());
+    let noise: Vec<u8> = (0u32..60_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let text = [&noise[..], format!("\nkey acme_{}\n", "0123456789abcdef".repeat(2)).as_bytes()].concat();
+    let packed = pack(&text, Packing::Gzip);
+    let names = ["one.bak.gz", "two.conf.gz"].map(|name| {
+        let tar = layer_tar(&[put("etc/hostname", "x"), put(&format!("app/{name}"), &packed)]);
+        file(place.path(), &format!("{name}.tar"), &tar)
+    });
+    let [one, two] = &names;
+    let ids = |targets: &[&str]| {
+        let ran = run_in(&[], &[&["scan", "--rules", &rules, "--format", "json"], targets].concat());
+        assert!(ran.code < 2, "{}", ran.stderr);
+        ran.json()["findings"].as_array().map(Vec::len)
+    };
+    let alone = (ids(&[one]), ids(&[two]));
+    assert_eq!((ids(&[one, two]), ids(&[two, one])), (alone.1, alone.1), "{alone:?}");
 }

@@ -98,8 +98,7 @@ impl Registry {
         let media_type = reply.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
         let bytes = reply.bytes(most)?;
         let digest = match Digest::parse(reference) {
-            // One of SHA-256 is compared by the scan.
-            Some(digest) if digest.is_sha256() || digest == Digest::sha512(&bytes) => digest,
+            Some(digest) if digest == Digest::sha256(&bytes) || digest == Digest::sha512(&bytes) => digest,
             Some(digest) => return Err(io::Error::other(format!("what the registry has under {digest} could not be verified"))),
             None => Digest::sha256(&bytes),
         };

@@ -51,7 +51,7 @@ pub fn open(wanted: &Wanted, client: Client, credential: Option<Credential>, lim
         members: BTreeMap::new(),
         problems: Problems::default(),
         seen: HashSet::new(),
-        without_list: false,
+        without_list: HashSet::new(),
         held: 0,
     };
     let wrong = |source| Error::Open { target: wanted.target.to_owned(), source };
@@ -78,8 +78,8 @@ struct Listing<'a> {
     problems: Problems,
     /// Manifests that were looked at, by repository: what refers to one is another matter in each.
     seen: HashSet<(Arc<str>, Digest)>,
-    /// The registry keeps no list of referrers.
-    without_list: bool,
+    /// Repositories for which the registry keeps no list of referrers.
+    without_list: HashSet<Arc<str>>,
     /// Bytes of manifests, which are kept.
     held: u64,
 }
@@ -260,7 +260,7 @@ impl Listing<'_> {
     /// the registry keeps a list.
     fn referrers(&mut self, repository: &Arc<str>, digest: &Digest, depth: usize) {
         let cannot = |e: io::Error| format!("what refers to {digest} of {repository} cannot be had: {e}");
-        let listed = if self.without_list { Ok(None) } else { self.registry.referrers(repository, digest) };
+        let listed = if self.without_list.contains(repository) { Ok(None) } else { self.registry.referrers(repository, digest) };
         let mut suffixes = &SUFFIXES[..];
         match listed {
             Ok(Some(descriptors)) => {
@@ -274,7 +274,9 @@ impl Listing<'_> {
                     }
                 }
             }
-            Ok(None) => self.without_list = true,
+            Ok(None) => {
+                self.without_list.insert(repository.clone());
+            }
             Err(e) => self.problem(Code::ReadFailed, cannot(e)),
         }
         for suffix in suffixes {
