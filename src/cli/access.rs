@@ -49,10 +49,10 @@ pub struct AccessArgs {
     #[arg(long, value_name = "FILE")]
     ca_cert: Vec<PathBuf>,
     /// Where docker listens (unix://, tcp://, ssh://), in place of DOCKER_HOST and contexts
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", overrides_with_all = ["docker_host", "docker_context"])]
     docker_host: Option<String>,
     /// The docker context that says where docker listens, in place of DOCKER_CONTEXT and the one in use
-    #[arg(long, value_name = "NAME", conflicts_with = "docker_host")]
+    #[arg(long, value_name = "NAME", overrides_with_all = ["docker_host", "docker_context"])]
     docker_context: Option<String>,
     /// Ask nothing beyond this machine, whatever the target says
     #[arg(long)]
@@ -349,6 +349,9 @@ fn ssh(engine: Engine, address: &str) -> Option<Vec<String>> {
 
 /// A host as docker writes it. With `certificates`, TLS is spoken.
 fn endpoint(engine: Engine, host: &str, certificates: Option<&Path>, loose: bool) -> Result<Endpoint, String> {
+    if host.starts_with(['/', '.']) || host.is_empty() {
+        return Err(format!("{host}: an engine is at unix://SOCKET, tcp://HOST:PORT or ssh://HOST"));
+    }
     let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
     match scheme {
         "unix" if rest.is_empty() => Err(format!("{host}: it names no socket")),

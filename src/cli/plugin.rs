@@ -35,6 +35,9 @@ pub fn call(arguments: impl Iterator<Item = OsString>, asks_engines: impl Fn(&st
         return Call::Metadata(METADATA);
     }
     let Some(at) = arguments.iter().skip(1).position(|argument| argument == NAME) else { return Call::Arguments(arguments) };
+    if arguments.get(1).is_some_and(|argument| argument == "help") {
+        return Call::Arguments(vec![arguments.swap_remove(0), "--help".into()]);
+    }
     let docker: Vec<String> = arguments.drain(1..=at + 1).map(|option| option.to_string_lossy().into_owned()).collect();
     match engine(&docker[..at]) {
         Ok(options) => {
@@ -55,7 +58,7 @@ fn engine(options: &[String]) -> Result<Vec<String>, String> {
         let (name, value) = match option.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
             // `-Htcp://…`
-            _ if !option.starts_with("--") && option.len() > 2 && option.is_char_boundary(2) => {
+            _ if option.starts_with('-') && !option.starts_with("--") && option.len() > 2 && option.is_char_boundary(2) => {
                 (&option[..2], Some(option[2..].to_owned()))
             }
             _ => (option.as_str(), None),

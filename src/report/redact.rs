@@ -1,6 +1,6 @@
 //! Redaction: no value of any secret leaves the program, wherever in the report it stands.
 
-use super::Report;
+use super::{Report, TreeEntry};
 use crate::rules::Confidence;
 use crate::secret::Secret;
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -50,6 +50,9 @@ pub fn redact<'a>(mut report: Report, secrets: impl Iterator<Item = (&'a Secret,
     let redactor = Redactor::of(secrets)?;
     // Finding by finding: as one JSON value the whole report would need several times its memory.
     let findings = std::mem::take(&mut report.findings);
+    for tree in report.images.iter_mut().filter_map(|image| image.tree.as_mut()) {
+        redactor.tree(tree, &mut String::new(), &mut Vec::new());
+    }
     let mut report: Report = redactor.part(report)?;
     report.findings = findings.into_iter().map(|finding| redactor.part(finding)).collect::<Result<_, _>>()?;
     Ok(report)
@@ -154,11 +157,11 @@ impl Redactor {
         if let Some(clean) = self.seen.borrow().get(text) {
             return clean.clone();
         }
-        let mut starts: Vec<usize> = self.automaton.find_overlapping_iter(text).map(|hit| hit.start()).collect();
-        starts.sort_unstable();
-        starts.dedup();
         let cut = text.match_indices('…').filter_map(|(at, _)| self.left_of_value(&text[..at]));
-        let mut spans: Vec<Span> = starts.into_iter().filter_map(|start| self.value_at(text, start)).chain(cut).collect();
+        let mut spans: Vec<Span> = self.values_in(text).chain(cut).collect();
+        if let Some((decoded, origin)) = percent_decoded(text) {
+            spans.extend(self.values_in(&decoded).map(|(start, end, redacted)| (origin[start], origin[end], redacted)));
+        }
         spans.sort_unstable();
         let mut clean = String::with_capacity(text.len());
         let (mut at, mut spans) = (0, spans.into_iter().peekable());
@@ -180,6 +183,39 @@ impl Redactor {
             seen.insert(text.to_owned(), clean.clone());
         }
         clean
+    }
+
+    /// Where values stand, in order.
+    fn values_in(&self, text: &str) -> impl Iterator<Item = Span<'_>> {
+        let mut starts: Vec<usize> = self.automaton.find_overlapping_iter(text).map(|hit| hit.start()).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let spans: Vec<Span> = starts.into_iter().filter_map(|start| self.value_at(text, start)).collect();
+        spans.into_iter()
+    }
+
+    /// A value may go through several names of a tree: all of these go. `path` is what stands above, and `names` where each of its names
+    /// begins. Returns from which level on names have to go, above this one.
+    fn tree(&self, node: &mut TreeEntry, path: &mut String, names: &mut Vec<usize>) -> usize {
+        let before = path.len();
+        if !names.is_empty() {
+            path.push('/');
+        }
+        names.push(path.len());
+        path.push_str(&node.name);
+        let level = names.len() - 1;
+        let of_level = |at: usize| names.partition_point(|begin| *begin <= at).saturating_sub(1);
+        let crosses = |(start, end, _): &Span| *end > names[level] && *start < names[level];
+        let mut first = self.values_in(path).filter(crosses).map(|(start, ..)| of_level(start)).min().unwrap_or(usize::MAX);
+        for child in &mut node.children {
+            first = first.min(self.tree(child, path, names));
+        }
+        if first <= level {
+            node.name = STARS.to_owned();
+        }
+        names.pop();
+        path.truncate(before);
+        first
     }
 
     /// A text in front of an ellipsis may end within a value: where what is left of it stands.
@@ -226,6 +262,25 @@ impl Redactor {
     }
 }
 
+/// A text with what is percent-encoded in it decoded, and for each byte of it, and for its end, where it stood; `None` where nothing is. A
+/// byte that is no UTF-8 then is a question mark.
+fn percent_decoded(text: &str) -> Option<(String, Vec<usize>)> {
+    let (mut bytes, mut origin, mut at) = (Vec::new(), Vec::new(), 0);
+    while let Some(byte) = text.as_bytes().get(at) {
+        let escaped = text.as_bytes().get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(crate::digest::unhex::<1>);
+        bytes.push(escaped.map_or(*byte, |[byte]| byte));
+        origin.push(at);
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    origin.push(at);
+    let mut decoded = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        decoded.push_str(chunk.valid());
+        decoded.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    (bytes.len() < text.len()).then_some((decoded, origin))
+}
+
 /// How many bytes two texts share at their beginning, in whole characters.
 fn common(one: &str, other: &str) -> usize {
     let shared = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
@@ -258,6 +313,29 @@ mod tests {
             Redactor::new(BTreeMap::from([value("Zx9kQ-Lw2pT5rB-nM4cD8"), value("Lw2pT5rB"), value("Uv7…Wx8Yz9")])).expect("an automaton");
         assert_eq!(redactor.clean("a Zx9kQ-Lw2pT5rB-nM4… b"), "a ********… b");
         assert_eq!(redactor.clean("a Uv7…Wx8… b"), "a ********… b");
+    }
+
+    #[test]
+    fn a_value_is_known_percent_encoded() {
+        let redactor = Redactor::new(BTreeMap::from([("Zq8@vLr2/mTx#Kd".to_owned(), "****".to_owned())])).expect("an automaton");
+        assert_eq!(redactor.clean("curl x?c=Zq8%40vLr2%2FmTx%23Kd&d=%20ä"), "curl x?c=****&d=%20ä");
+        assert_eq!(redactor.clean("%ffä Zq8@vLr2%2fmTx%23Kd%E9"), "%ffä ****%E9");
+        assert_eq!(redactor.clean("100%"), "100%");
+    }
+
+    #[test]
+    fn a_value_may_go_through_several_names_of_a_tree() {
+        let redactor = Redactor::new(BTreeMap::from([("Zq8@vLr2/mTx#Kd".to_owned(), "****".to_owned())])).expect("an automaton");
+        let entry = |name: &str, children: Vec<TreeEntry>| TreeEntry { name: name.to_owned(), children, ..TreeEntry::default() };
+        let mut tree = entry(
+            "",
+            vec![entry("app", vec![entry("xZq8@vLr2", vec![entry("mTx#Kd1", vec![entry("x.py", vec![])])]), entry("b", vec![])])],
+        );
+        redactor.tree(&mut tree, &mut String::new(), &mut Vec::new());
+        let app = &tree.children[0];
+        let middle = &app.children[0];
+        let told = [&app.name, &middle.name, &middle.children[0].name, &middle.children[0].children[0].name, &app.children[1].name];
+        assert_eq!(told, ["app", STARS, STARS, "x.py", "b"]);
     }
 
     #[test]
