@@ -6,10 +6,11 @@ use super::read::ReadArgs;
 use super::scan::{Inputs, check_output, to_file};
 use super::{print, stop, targets};
 use anyhow::Result;
-use pentimento::policy::{Baseline, Day, Known, Policy};
+use pentimento::policy::{Baseline, Day, Known, Policy, base_id};
 use pentimento::report::human::plural;
 use pentimento::report::{self, FindingEntry, Report, View};
 use pentimento::text::sanitise;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Options of `baseline`.
@@ -18,7 +19,7 @@ pub struct Args {
     /// Saved images, as for `scan`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
-    /// Write the baseline to FILE, which appears whole or not at all (default: standard output)
+    /// Write the baseline to FILE, which appears whole or not at all (default, and `-`: standard output)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write it also where not everything could be read
@@ -47,7 +48,8 @@ pub struct Args {
 pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     args.read.access.reserve(&args.targets);
     let (ignores, _) = found.ignores(&args.config, &args.targets)?;
-    if let Some(output) = &args.output {
+    let output = args.output.as_ref().filter(|output| output.as_os_str() != "-");
+    if let Some(output) = output {
         check_output(output, &Inputs::of(&args.targets, args.base.as_ref(), &args.read, &found))?;
     }
     found.tell(args.read.quiet);
@@ -75,21 +77,25 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
         }
     }
     let text = Baseline::written(report.findings.iter().map(known), today())?;
-    match &args.output {
+    match output {
         Some(path) => to_file(path, |out| out.write_all(text.as_bytes()))?,
         None => print(text.as_bytes())?,
     }
     tell_expired(&report);
-    if let Some(path) = args.output.as_ref().filter(|_| !args.read.quiet) {
+    if let Some(path) = output.filter(|_| !args.read.quiet) {
         let path = sanitise(&path.display().to_string());
-        eprintln!("pentimento: {path} has {}; `--baseline {path}` lets them pass", plural(report.findings.len(), "finding"));
+        let count = report.findings.iter().map(|finding| base_id(&finding.id)).collect::<BTreeSet<&str>>().len();
+        eprintln!("pentimento: {path} has {}; `--baseline {path}` lets them pass", plural(count, "finding"));
     }
     Ok(0)
 }
 
 fn tell_problems(report: &Report) {
-    for problem in report.problems.iter().take(5) {
-        eprintln!("pentimento: {}", sanitise(&format!("{}: {}: {}", problem.source, problem.code, problem.message)));
+    // An image that is given twice has its problems once.
+    let lines: BTreeSet<String> =
+        report.problems.iter().map(|problem| format!("{}: {}: {}", problem.source, problem.code, problem.message)).collect();
+    for line in lines.iter().take(5) {
+        eprintln!("pentimento: {}", sanitise(line));
     }
     eprintln!("pentimento: NOT everything could be read");
 }

@@ -8,19 +8,24 @@
 //! in which it was found (else it could have any file read, and errors tell of what is read), and it names no image that is elsewhere. Who
 //! names a file with an option vouches for it.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use pentimento::policy::{Config, Ignore, Setting};
 use pentimento::source::target::Target;
 use pentimento::text::sanitise;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The configuration's name.
 const CONFIG: &str = "pentimento.toml";
 /// The ignore file's.
 const IGNORES: &str = ".pentimentoignore";
+
+/// A configuration or an ignore file is no larger than this.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// The option that names an image.
 const BASE: &str = "base";
@@ -55,6 +60,8 @@ pub struct Found {
     told: Vec<String>,
     /// Files of that name that are not used, and why.
     refused: Vec<String>,
+    /// Options that the command line gave, and those that the environment did, by their ids.
+    given: Vec<(String, ValueSource)>,
 }
 
 impl Found {
@@ -66,6 +73,8 @@ impl Found {
             Some(ValueSource::EnvVariable) => 1,
             _ => 0,
         };
+        let source = |id: &clap::Id| Some((id.to_string(), options.value_source(id.as_str())?));
+        found.given = options.ids().filter_map(source).filter(|(_, source)| *source != ValueSource::DefaultValue).collect();
         let unwanted = options.get_flag("no_config");
         let path = match options.get_one::<PathBuf>("config") {
             Some(_) if unwanted && given("config") == 2 && given("no_config") == 2 => bail!("--config and --no-config exclude each other"),
@@ -110,6 +119,20 @@ impl Found {
         }
     }
 
+    /// An error about the value of an option, with the place that it came from, where nobody typed it.
+    pub fn wrong(&self, option: &str, message: &str) -> Error {
+        let id = option.replace('-', "_");
+        let given = self.given.iter().find(|(given, _)| *given == id);
+        let setting = self.config.iter().flat_map(|(_, config)| &config.settings).find(|setting| setting.option == option);
+        match (given, setting) {
+            (Some((_, ValueSource::EnvVariable)), _) => {
+                anyhow!("{message} (from the variable PENTIMENTO_{})", id.to_ascii_uppercase())
+            }
+            (None, Some(setting)) => anyhow!("{}: {message}", setting.place),
+            _ => anyhow!("{message}"),
+        }
+    }
+
     /// A path that the configuration names, which counts from its file. One that was found may not lead out of its directory.
     pub fn path(&self, setting: &Setting, value: &str) -> Result<OsString> {
         let dir = self.config.as_ref().and_then(|(file, _)| file.parent()).unwrap_or(Path::new(""));
@@ -143,9 +166,12 @@ impl Found {
         let directory = |target: &String| Target::parse(target).ok()?.path()?.canonicalize().ok();
         let targets: Vec<PathBuf> = targets.filter_map(directory).filter(|path| path.is_dir()).collect();
         for (up, dir) in here.ancestors().enumerate() {
-            if dir.join(name).is_file() {
+            let is_there = dir.join(name).symlink_metadata().is_ok();
+            if is_there {
                 let path: PathBuf = std::iter::repeat_n("..", up).chain([name]).collect();
                 let why = match () {
+                    () if !dir.join(name).exists() => "it is a link to nothing",
+                    () if !dir.join(name).is_file() => "it is no file",
                     () if targets.iter().any(|target| dir.starts_with(target)) => "it is in the target",
                     () if up > 0 && is_foreign(&dir.join(name), &here) => "it belongs to another user",
                     () if !dir.join(name).canonicalize().is_ok_and(|real| real.starts_with(dir)) => "it is a link out of its directory",
@@ -174,7 +200,14 @@ fn targets(options: &ArgMatches) -> impl Iterator<Item = &String> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    let context = || format!("cannot read {}", path.display());
+    let mut bytes = Vec::new();
+    // A device may have no end.
+    File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).with_context(context)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        bail!("{}: it is larger than 1 MiB", context());
+    }
+    String::from_utf8(bytes).map_err(|e| e.utf8_error()).with_context(context)
 }
 
 /// True for what belongs neither to whoever has the working directory nor to root.

@@ -2,7 +2,7 @@
 
 use super::config::{ConfigArgs, Found};
 use super::scan::ConfidenceArg;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pentimento::error::Code;
@@ -68,9 +68,15 @@ fn fates() -> impl TypedValueParser<Value = Fates> {
     PossibleValuesParser::new(Fates::ALL.map(Fates::as_str)).try_map(|text| Fates::parse(&text).ok_or("no such fate"))
 }
 
+/// A note's code. A foreign layer is a note where it is allowed to be missing.
 fn code(text: &str) -> Result<String, String> {
-    let known = text == ANY || Code::parse(text).is_some();
-    if known { Ok(text.to_owned()) } else { Err("there is no note with this code (GUIDE.md, \"Problems and notes\")".to_owned()) }
+    let is_note = |code: Code| code.is_note() || code == Code::ForeignLayer;
+    match Code::parse(text) {
+        _ if text == ANY => Ok(text.to_owned()),
+        Some(code) if is_note(code) => Ok(text.to_owned()),
+        Some(_) => Err("this is a problem, never a note: it makes a scan incomplete, and that is no success (exit code 3)".to_owned()),
+        None => Err("there is no note with this code (GUIDE.md, \"Problems and notes\")".to_owned()),
+    }
 }
 
 /// Today, in UTC.
@@ -83,7 +89,7 @@ impl PolicyArgs {
     pub fn policy(&self, found: &mut Found, targets: &[String], rules: &RuleSet, base: bool) -> Result<Policy> {
         let (ignores, ignore_file) = found.ignores(&self.config, targets)?;
         let policy = Policy {
-            fail_on: self.fail_on(base)?,
+            fail_on: self.fail_on(found, base)?,
             notes: self.notes(),
             ignores,
             baseline: self.baseline()?,
@@ -92,22 +98,26 @@ impl PolicyArgs {
             ignore_file,
         };
         if let Some(name) = policy.unknown_providers(rules).next() {
-            bail!("no rule has the provider {name}: `pentimento rules list --format json` shows those that there are");
+            let option = if policy.fail_on.providers.iter().any(|only| only == name) { "fail-on-provider" } else { "except-provider" };
+            let message = format!("no rule has the provider {name}: `pentimento rules list --format json` shows those that there are");
+            return Err(found.wrong(option, &message));
         }
         Ok(policy)
     }
 
-    fn fail_on(&self, base: bool) -> Result<FailOn> {
+    fn fail_on(&self, found: &Found, base: bool) -> Result<FailOn> {
         if self.fail_on.contains(&Fates::None) && self.fail_on.len() > 1 {
-            bail!("--fail-on: none stands alone");
+            return Err(found.wrong("fail-on", "--fail-on: none stands alone"));
         }
         if self.fail_on_layers == Some(OwnerArg::Base) && !base {
-            bail!("--fail-on-layers base: without --base every layer is the image's own, and nothing could fail");
+            let message = "--fail-on-layers base: without --base every layer is the image's own, and nothing could fail";
+            return Err(found.wrong("fail-on-layers", message));
         }
         let names = |names: &[String]| names.iter().map(|name| name.trim().to_owned()).collect::<Vec<String>>();
         let (only, except) = (names(&self.fail_on_provider), names(&self.except_provider));
         if !only.is_empty() && only.iter().all(|name| except.contains(name)) {
-            bail!("--fail-on-provider and --except-provider name the same: nothing could fail");
+            let message = "--fail-on-provider and --except-provider name the same: nothing could fail";
+            return Err(found.wrong("except-provider", message));
         }
         Ok(FailOn {
             fates: self.fail_on.clone(),

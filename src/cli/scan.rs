@@ -90,9 +90,6 @@ impl From<ConfidenceArg> for Confidence {
 
 /// Scans the targets, writes the report, and returns the exit code.
 pub fn run(args: &Args, mut found: Found) -> Result<u8> {
-    if matches!(args.exit_code, 2 | 3) {
-        bail!("--exit-code: 2 and 3 have a meaning of their own");
-    }
     let piped = args.targets.iter().filter(|target| *target == "-").count();
     if piped == 1 && args.read.access.takes_stdin() {
         bail!("standard input can be read once: a target is read from it, and a secret of yours");
@@ -100,11 +97,16 @@ pub fn run(args: &Args, mut found: Found) -> Result<u8> {
     args.read.access.reserve(&args.targets);
     let from = now().unwrap_or_default();
     let detector = args.read.detector()?;
-    let policy = args.policy.policy(&mut found, &args.targets, detector.rules(), args.base.is_some())?;
+    let policy = args.policy.policy(&mut found, &args.targets, detector.rules(), args.base.is_some());
+    // Before any error about what these files say.
+    found.tell(args.read.quiet);
+    let policy = policy?;
+    if matches!(args.exit_code, 2 | 3) {
+        return Err(found.wrong("exit-code", "--exit-code: 2 and 3 have a meaning of their own"));
+    }
     let mut inputs = Inputs::of(&args.targets, args.base.as_ref(), &args.read, &found);
     inputs.files.extend(args.policy.baseline.as_deref());
     let outputs = Outputs::of(&args.output, inputs)?;
-    found.tell(args.read.quiet);
     let stop = stop::when(args.read.limits.timeout)?;
     let base = args.base.as_ref().map(|base| super::base::read(&args.read, &detector, base, &stop)).transpose()?;
     let view = View {

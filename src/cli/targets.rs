@@ -53,7 +53,9 @@ pub fn scan(
         }
     }
     if scanned.is_empty() {
-        bail!("{}", failed.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("\n"));
+        let mut lines: Vec<String> = failed.into_iter().map(|(_, why)| why).collect();
+        lines.dedup();
+        bail!("{}", lines.join("\n"));
     }
     Ok((scanned, failed))
 }

@@ -5,6 +5,26 @@ use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Instructions that only set the configuration.
+const METADATA: [&str; 14] = [
+    "ARG",
+    "CMD",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+];
+/// Instructions that can change files.
+const FILES: [&str; 4] = ["RUN", "COPY", "ADD", "WORKDIR"];
+
 /// One entry of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -34,22 +54,43 @@ pub struct Attributions {
     pub doubt: Option<&'static str>,
 }
 
-/// The entries of `config.history`.
+/// The entries of `config.history`. From a step `SHELL` on, the steps behind it are run by the shell that it names.
 pub fn steps(config: &Value) -> Arc<[Step]> {
-    let step = |entry: &Value| Step {
-        instruction: instruction(json::text(entry, "created_by").unwrap_or_default(), json::text(entry, "comment").unwrap_or_default()),
-        empty: json::get(entry, "empty_layer").and_then(Value::as_bool).unwrap_or(false),
-        comment: json::text(entry, "comment").unwrap_or_default().to_owned(),
+    let mut shell = String::new();
+    let mut step = |entry: &Value| {
+        let comment = json::text(entry, "comment").unwrap_or_default();
+        let mut instruction = instruction(json::text(entry, "created_by").unwrap_or_default(), comment);
+        if let Some(words) = instruction.strip_prefix("SHELL ") {
+            shell = shell_of(words);
+        }
+        if let Some(command) = run_by(&shell, &instruction) {
+            instruction = format!("RUN {command}");
+        }
+        let empty = json::get(entry, "empty_layer").and_then(Value::as_bool).unwrap_or(false);
+        Step { instruction, empty, comment: comment.to_owned() }
     };
-    json::list(json::get(config, "history")).iter().map(step).collect()
+    json::list(json::get(config, "history")).iter().map(&mut step).collect()
+}
+
+/// The words of `["/bin/bash", "-c"]`, or of `[/bin/bash -c]`, as Docker's builders have it.
+fn shell_of(words: &str) -> String {
+    let list = serde_json::from_str::<Vec<String>>(words).map(|words| words.join(" "));
+    list.unwrap_or_else(|_| words.trim_matches(['[', ']']).to_owned())
+}
+
+/// The command of a step that this shell runs.
+fn run_by<'a>(shell: &str, instruction: &'a str) -> Option<&'a str> {
+    let text = instruction.strip_prefix("RUN ").unwrap_or(instruction);
+    let command = text.strip_prefix(shell).filter(|_| !shell.is_empty())?;
+    command.strip_prefix(' ').map(str::trim)
 }
 
 /// `created_by` as the instruction that it was: without the shell that the builder put around it, without build arguments.
 pub fn instruction(created_by: &str, comment: &str) -> String {
     let text = created_by.trim();
     let text = text.strip_suffix("# buildkit").unwrap_or(text).trim_end();
-    if let Some(metadata) = text.strip_prefix("/bin/sh -c #(nop)") {
-        return metadata.trim().to_owned();
+    if let Some(metadata) = no_operation(text) {
+        return metadata.to_owned();
     }
     let (run, command) = match text.strip_prefix("RUN ") {
         Some(command) => (true, command),
@@ -62,6 +103,22 @@ pub fn instruction(created_by: &str, comment: &str) -> String {
         None if text.is_empty() => comment.trim().to_owned(),
         None => text.to_owned(),
     }
+}
+
+/// `/bin/sh -c #(nop) ENV A=b` → `ENV A=b`: how Docker's classic builder writes what runs nothing. The shell may be another (`SHELL`).
+fn no_operation(text: &str) -> Option<&str> {
+    const MARK: &str = "#(nop)";
+    if let Some(metadata) = text.strip_prefix("/bin/sh -c #(nop)") {
+        return Some(metadata.trim());
+    }
+    let (shell, metadata) = text.split_once(MARK)?;
+    let metadata = metadata.trim();
+    // A command may say it, too: a shell ends with the option that takes one, or with what PowerShell is to do first.
+    let option = shell.trim_end().rsplit(' ').next().unwrap_or_default();
+    let is_shell = shell.ends_with(' ') && (option.len() > 1 && option.starts_with(['-', '/']) || option.ends_with(';'));
+    let is_command = ["/bin/sh -c ", "RUN ", "|"].iter().any(|begin| text.starts_with(begin));
+    let word = metadata.split(' ').next().unwrap_or_default();
+    (is_shell && !is_command && (METADATA.contains(&word) || FILES.contains(&word))).then_some(metadata)
 }
 
 /// `|2 A=x B=y z /bin/sh -c make` → the text of the arguments, and the command. Values are not quoted, so where one ends is known
@@ -94,7 +151,7 @@ pub fn arguments(created_by: &str) -> Vec<&str> {
         bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let text = created_by.trim_start();
-    let text = text.strip_prefix("/bin/sh -c #(nop)").map_or(text, str::trim_start);
+    let text = no_operation(text).unwrap_or(text);
     if let Some(declared) = text.strip_prefix("ARG ") {
         // One instruction may declare several; a bare word behind a value may be the rest of it.
         let mut valued = false;
@@ -113,9 +170,12 @@ pub fn arguments(created_by: &str) -> Vec<&str> {
     if Some(names.len()) == count { names } else { Vec::new() }
 }
 
-/// Instructions that can change files.
+fn is_among(words: &[&str], step: &Step) -> bool {
+    step.instruction.split_once(' ').is_some_and(|(word, _)| words.contains(&word))
+}
+
 fn writes_files(step: &Step) -> bool {
-    ["RUN ", "COPY ", "ADD ", "WORKDIR "].iter().any(|word| step.instruction.starts_with(word))
+    is_among(&FILES, step)
 }
 
 /// Attributes each of `layers` layers to the entries behind the previous layer's, up to its own.
@@ -141,7 +201,9 @@ pub fn attribute(config: &Value, steps: &[Step], layers: usize) -> Attributions 
         let buildkit = last.comment.starts_with("buildkit.");
         let squashed = last.comment.starts_with("merge ") || last.comment.starts_with("create new from ");
         let others = steps[range.start..owner].iter().any(writes_files) && !exact_builder && !buildkit;
-        let certain = missing == 0 && !squashed && !others && (writes_files(last) || range.len() == 1);
+        // What runs a program without a shell is told without its keyword.
+        let writes = writes_files(last) || exact_builder && !is_among(&METADATA, last);
+        let certain = missing == 0 && !squashed && !others && (writes || range.len() == 1);
         result.layers.push(Attribution { steps: range, certain });
     }
     if missing > 0 {
@@ -166,12 +228,48 @@ mod tests {
             ("RUN /bin/sh -c make all # buildkit", "RUN make all"),
             ("COPY . /app # buildkit", "COPY . /app"),
             ("", "Imported from -"),
+            ("/bin/bash -o pipefail -c #(nop) COPY file:abc in /q.env ", "COPY file:abc in /q.env"),
+            ("powershell -Command $ErrorActionPreference = 'Stop'; #(nop)  ENV A=b", "ENV A=b"),
+            ("/bin/sh -c echo -n #(nop) ENV A=b", "RUN echo -n #(nop) ENV A=b"),
+            ("/bin/echo x #(nop) ENV A=b", "/bin/echo x #(nop) ENV A=b"),
+            ("/bin/bash -c #(nop) me", "/bin/bash -c #(nop) me"),
         ] {
             assert_eq!(instruction(created_by, "Imported from -"), expected);
         }
         assert_eq!(argument_at("RUN |2 A=x TOKEN=y /bin/sh -c make z=1", 17), Some("TOKEN"));
         assert_eq!(argument_at("|1 TOKEN=y /bin/sh -c make z=1", 29), None);
         assert_eq!(split_arguments("|2 A=x B=y z /bin/sh -c make"), Some(("A=x B=y z", "/bin/sh -c make")));
+    }
+
+    #[test]
+    fn a_shell_holds_for_the_steps_behind_it() {
+        let told = |history: &[&str]| {
+            let history: Vec<Value> = history.iter().map(|created_by| json!({ "created_by": created_by })).collect();
+            steps(&json!({ "history": history })).iter().map(|step| step.instruction.clone()).collect::<Vec<String>>()
+        };
+        let bash = "/bin/bash -o pipefail -c";
+        let classic = [
+            "/bin/bash -o pipefail -c a".to_owned(),
+            format!("{bash} #(nop)  SHELL [/bin/bash -o pipefail -c]"),
+            format!("{bash} #(nop) COPY file:1 in /y "),
+            format!("{bash} rm /y.env"),
+            format!("|1 A=x {bash} make"),
+            "/bin/rm -f /x".to_owned(),
+            "/bin/sh -c b".to_owned(),
+        ];
+        let expected = [
+            "/bin/bash -o pipefail -c a",
+            "SHELL [/bin/bash -o pipefail -c]",
+            "COPY file:1 in /y",
+            "RUN rm /y.env",
+            "RUN make",
+            "/bin/rm -f /x",
+            "RUN b",
+        ];
+        assert_eq!(told(&classic.each_ref().map(String::as_str)), expected);
+        let buildkit = ["SHELL [/bin/ash -e -c]", "RUN |1 A=x /bin/ash -e -c make # buildkit", "RUN /bin/ash -e -c rm x # buildkit"];
+        assert_eq!(told(&buildkit)[1..], ["RUN make", "RUN rm x"]);
+        assert_eq!(told(&["SHELL [\"/bin/ash\", \"-c\"]", "/bin/ash -c x"])[1..], ["RUN x"]);
     }
 
     #[test]
@@ -184,6 +282,7 @@ mod tests {
             ("ARG A B=2 C=3", vec!["A", "B", "C"]),
             ("ARG A=hello TOKEN", vec!["A"]),
             ("RUN /bin/sh -c ARG TOKEN # buildkit", vec![]),
+            ("/bin/bash -c #(nop)  ARG TOKEN", vec!["TOKEN"]),
             ("ENV TOKEN=x", vec![]),
             ("", vec![]),
         ] {
@@ -201,6 +300,11 @@ mod tests {
         let label = |empty: bool| json!({"created_by": "/bin/sh -c #(nop) LABEL a=b", "empty_layer": empty});
         let docker = json!({"docker_version": "20", "history": [run("a", false), label(true), run("true", true), run("b", false)]});
         assert_eq!(attributed(docker, 2), [(0..1, true), (1..4, true)]);
+        // RUN with a list of words.
+        let list = json!({"docker_version": "20", "history": [run("a", false), label(true), {"created_by": "/bin/rm -f /x"}]});
+        assert_eq!(attributed(list, 2), [(0..1, true), (1..3, true)]);
+        let squashed = json!({"docker_version": "20", "history": [run("a", true), label(false)]});
+        assert_eq!(attributed(squashed, 1), [(0..2, false)]);
         let buildah = json!({"history": [run("a", true), run("b", true), label(false)]});
         assert_eq!(attributed(buildah, 1), [(0..3, false)]);
         let short = json!({"history": [run("a", false)]});

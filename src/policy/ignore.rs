@@ -49,6 +49,8 @@ impl What {
         let hexadecimal = |text: &str, digits| text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let twice = match kind {
             "id" => {
+                let value = value.to_ascii_lowercase();
+                let value = value.as_str();
                 let number = value.split_once('-').map(|(_, number)| number);
                 if !hexadecimal(base_id(value), ID) || number.is_some_and(|number| number.parse::<u32>().is_err()) {
                     return Err(format!("the id of a finding has {ID} hexadecimal digits"));
@@ -58,10 +60,10 @@ impl What {
             "rule" if value.is_empty() => return Err("the rule has no name".to_owned()),
             "rule" => self.rule.replace(value.to_owned()).is_some(),
             "path" => self.path.replace((value.to_owned(), glob(value)?)).is_some(),
-            "secret" if !hexadecimal(value, HASH) => {
+            "secret" if !hexadecimal(&value.to_ascii_lowercase(), HASH) => {
                 return Err(format!("the hash of a secret has {HASH} hexadecimal digits (`secret.hash` in the JSON report)"));
             }
-            "secret" => self.secret.replace(value.to_owned()).is_some(),
+            "secret" => self.secret.replace(value.to_ascii_lowercase()).is_some(),
             _ => return Err("an ignore has an id, rule:, path: or secret:".to_owned()),
         };
         if twice { Err(format!("{kind} is given twice")) } else { Ok(()) }
@@ -221,6 +223,8 @@ mod tests {
         assert_eq!(told[0], (id.to_owned(), "why", Some("2027-01-31".to_owned()), 3));
         assert_eq!(told[1], ("rule:a-b path:/x/*.env".to_owned(), "because #2", None, 4));
         assert_eq!(told[2], (format!("{id} secret:{hash}"), "x", Some("2027-02-01".to_owned()), 5));
+        let capitals = one(&format!("{} secret:{} until never # x", id.to_uppercase(), hash.to_uppercase())).expect("an entry");
+        assert_eq!(capitals.what(), format!("{id} secret:{hash}"));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What the gate makes of the findings: which are listed, which fail, and what let the others pass.
 
 use super::build::View;
+use super::human::plural;
 use super::scanned::Scanned;
 use super::{BaselineEntry, FailedEntry, GateEntry, IgnoreEntry, PassedEntry, ProblemEntry, SuppressedEntry};
 use crate::error::Code;
 use crate::finding::Finding;
-use crate::policy::{Condition, Decision, Ignore, Owner, Policy, Subject, base_id};
+use crate::policy::{Condition, Day, Decision, Ignore, Owner, Policy, Subject, base_id};
 use crate::rules::RuleSet;
 use std::collections::{BTreeMap, HashSet};
 
@@ -162,15 +163,12 @@ impl<'a> Gate<'a> {
             let expired = self.policy.has_expired(ignore);
             match ignore.expires().filter(|_| expired) {
                 Some(day) if tally.decided > 0 => {
-                    let message = format!(
-                        "{}:{}: `{}` held until {day} ({}) and still fits {}: what it let pass fails",
-                        ignore.file(),
-                        ignore.line(),
-                        ignore.what(),
-                        ignore.reason(),
-                        super::human::plural(tally.decided as usize, "finding")
-                    );
-                    note(Code::IgnoreExpired, ignore.file(), message);
+                    note(Code::IgnoreExpired, ignore.file(), format!("{}: what it let pass fails", still_fits(ignore, day, tally.decided)));
+                }
+                // Where nothing is to fail, no expired ignore decides.
+                Some(day) if tally.fitted > 0 && self.policy.fail_on.is_none() => {
+                    let fits = still_fits(ignore, day, tally.fitted);
+                    note(Code::IgnoreExpired, ignore.file(), format!("{fits}; with --fail-on none that fails nothing"));
                 }
                 _ if complete && (expired || tally.fitted == 0) => idle.entry((ignore.file(), expired)).or_default().push(ignore.line()),
                 _ => {}
@@ -219,6 +217,11 @@ impl<'a> Gate<'a> {
             baseline,
         }
     }
+}
+
+fn still_fits(ignore: &Ignore, day: Day, count: u64) -> String {
+    let (file, line, what, reason) = (ignore.file(), ignore.line(), ignore.what(), ignore.reason());
+    format!("{file}:{line}: `{what}` held until {day} ({reason}) and still fits {}", plural(count as usize, "finding"))
 }
 
 fn ignore_entry(ignore: &Ignore, count: u64) -> IgnoreEntry {

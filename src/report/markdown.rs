@@ -170,7 +170,8 @@ fn end(report: &Report, secrets: usize, rows: usize, fixes: usize) -> String {
         lines.push(format!("CUT: the {rows} worst of {secrets} secrets are listed, what fails first; `--format json` has all."));
     }
     if fixes < rows {
-        lines.push(format!("Fixes of the {fixes} worst are shown; `--format html` has all."));
+        let shown = if fixes == 0 { "No fixes are shown".to_owned() } else { format!("Fixes of the {fixes} worst are shown") };
+        lines.push(format!("{shown}; `--format html` has all."));
     }
     lines.push(format!("verdict: **{}** · pentimento {}", plain(&report.verdict), plain(&report.tool.version)));
     format!("{}\n", lines.join("  \n"))

@@ -22,7 +22,7 @@ pub(super) enum Tone {
 /// What the gate did, a line each.
 pub(super) fn lines(report: &Report) -> Vec<(Tone, String)> {
     let gate = &report.gate;
-    let from = gate.config.as_ref().map(|file| format!(" ({file})")).unwrap_or_default();
+    let from = gate.config.as_ref().map(|file| format!(" (with {file})")).unwrap_or_default();
     let mut lines = Vec::new();
     if gate.failed.count > 0 {
         let of = if gate.conditions.is_empty() { "any finding fails".to_owned() } else { gate.conditions.join(", ") };
@@ -99,6 +99,11 @@ pub(super) fn next(report: &Report) -> Vec<String> {
     if let Some(today) = report.gate.date.as_deref().and_then(Day::parse) {
         let file = word(report.gate.ignore_file.as_ref(), ".pentimentoignore");
         next.push(format!("echo '{} until {} # WHY' >> {file}    # let it pass for a time", worst.id, today.plus(PROPOSED)));
+    }
+    // No baseline has what an expired ignore fits.
+    let expired: u64 = report.gate.expired.iter().map(|ignore| ignore.count).sum();
+    if expired >= report.gate.failed.count {
+        return next;
     }
     let file = word(report.gate.baseline.as_ref().map(|baseline| &baseline.file), "baseline.json");
     next.extend(words.map(|words| format!("pentimento baseline {words} -o {file}    # with --baseline {file} only what is new fails")));

@@ -201,6 +201,9 @@ fn an_expired_ignore_fails_and_says_so() {
         assert!(note["message"].as_str().is_some_and(|m| m.contains("2020-01-31") && m.contains("till the rebuild")), "{note}");
         let human = place.run(&["scan", "image.tar"]);
         assert!(human.stdout.contains("FAILED: 1 finding that") && human.stdout.contains("let pass until 2020-01-31"), "{}", human.stdout);
+        assert!(!human.stdout.contains("pentimento baseline"), "no baseline has it: {}", human.stdout);
+        let lenient = place.scan(&["--fail-on", "none"]).json()["notes"].to_string();
+        assert!(lenient.contains("still fits 1 finding") && !lenient.contains("nothing needs"), "{lenient}");
         // Also where the conditions alone would let it pass, but not where nothing is to fail.
         assert_eq!(place.scan(&["--fail-on", "present"]).code, 1);
         assert_eq!(place.scan(&["--fail-on", "none"]).code, 0);
@@ -230,6 +233,35 @@ fn what_still_holds_wins_over_what_has_expired() {
     assert!(made.code == 0 && made.stderr.contains(".pentimentoignore:1: the ignore held until 2020-01-31"), "{}", made.stderr);
     assert!(made.stderr.contains("c.json has 0 findings"), "{}", made.stderr);
     assert_eq!(place.scan(&["--baseline", "c.json"]).code, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_has_the_name_of_a_file_and_is_none_is_told() {
+    let place = Place::with(&deleted());
+    std::fs::create_dir(place.path().join("pentimento.toml")).expect("a directory");
+    std::os::unix::fs::symlink("nothing", place.path().join(".pentimentoignore")).expect("a link");
+    let ran = place.scan(&[]);
+    assert_eq!(ran.code, 1);
+    for told in ["pentimento.toml is not used: it is no file", ".pentimentoignore is not used: it is a link to nothing"] {
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_baseline_goes_to_standard_output_and_counts_what_it_has() {
+    let place = Place::with(&deleted());
+    let ran = place.run(&["baseline", "image.tar", "-o", "-"]);
+    assert_eq!((ran.code, ran.json()["findings"].as_array().map(Vec::len)), (0, Some(1)));
+    assert!(!ran.stderr.contains("lets them pass") && !place.path().join("-").exists(), "{}", ran.stderr);
+    let twice = place.run(&["baseline", "image.tar", "image.tar", "-o", "b.json"]);
+    assert!(twice.stderr.contains("b.json has 1 finding;"), "{}", twice.stderr);
+    place.write("torn.tar", &deleted().docker_save()[..2_000]);
+    let torn = place.run(&["baseline", "torn.tar", "torn.tar"]);
+    let mut lines: Vec<&str> = torn.stderr.lines().collect();
+    let count = lines.len();
+    lines.dedup();
+    assert_eq!(lines.len(), count, "{}", torn.stderr);
 }
 
 /// An image with so many findings that their report fills a pipe.
@@ -268,7 +300,15 @@ fn wrong_files_are_told_with_their_place() {
     for (name, text, told) in [
         ("pentimento.toml", "[fail-on]\nseverty = \"high\"\n", "pentimento.toml:2:1: "),
         ("pentimento.toml", "[fail-on]\n\nseverity = \"hgih\"\n", "pentimento.toml:3:12: invalid value 'hgih'"),
-        ("pentimento.toml", "[fail-on]\nproviders = [\"gihtub\"]\n", "gihtub"),
+        ("pentimento.toml", "[fail-on]\nproviders = [\"gihtub\"]\n", "pentimento.toml:2:13: no rule has the provider gihtub"),
+        ("pentimento.toml", "[fail-on]\nexcept-providers = [\"gihtub\"]\n", "pentimento.toml:2:20: no rule"),
+        ("pentimento.toml", "[fail-on]\nfate = [\"none\", \"present\"]\n", "pentimento.toml:2:8: --fail-on: none stands alone"),
+        (
+            "pentimento.toml",
+            "[fail-on]\nlayers = \"base\"\n",
+            "pentimento: using pentimento.toml\npentimento: pentimento.toml:2:10: --fail-on-layers",
+        ),
+        ("pentimento.toml", "[scan]\nexit-code = 3\n", "pentimento: using pentimento.toml\npentimento: pentimento.toml:2:13: --exit-code"),
         ("pentimento.toml", "[fail-on]\nnotes = [\"runs-as-rot\"]\n", "pentimento.toml:2:9: "),
         ("pentimento.toml", "[scan]\nmax-layer-size = \"many\"\n", "pentimento.toml:2:18: "),
         ("pentimento.toml", "[scan]\ninclude-public = \"maybe\"\n", "pentimento.toml:2:18: true or false"),
@@ -282,6 +322,15 @@ fn wrong_files_are_told_with_their_place() {
         assert!(ran.code == 2 && ran.stderr.contains(told) && ran.stdout.is_empty(), "{text}: {} {}", ran.code, ran.stderr);
         std::fs::remove_file(place.path().join(name)).expect("the file");
     }
+    place.write("large.toml", "#é\n".repeat(300_000));
+    let large = place.scan(&["--config", "large.toml"]);
+    assert!(large.code == 2 && large.stderr.contains("large.toml: it is larger than 1 MiB"), "{}", large.stderr);
+    let variable = place.run_in(place.path(), &["scan", "image.tar"], &[("PENTIMENTO_EXIT_CODE", "3")]);
+    assert!(variable.code == 2 && variable.stderr.contains("(from the variable PENTIMENTO_EXIT_CODE)"), "{}", variable.stderr);
+    // What is typed takes the place of what the file says.
+    place.write("typed.toml", "[scan]\nexit-code = 7\n");
+    let typed = place.scan(&["--config", "typed.toml", "--exit-code", "3"]);
+    assert!(typed.code == 2 && typed.stderr.contains("pentimento: --exit-code: 2 and 3"), "{}", typed.stderr);
     assert_eq!(place.scan(&["--config", "nothing.toml"]).code, 2);
     assert_eq!(place.scan(&["--ignore-file", "nothing"]).code, 2);
     assert_eq!(place.scan(&["--baseline", "nothing"]).code, 2);
@@ -611,7 +660,7 @@ fn the_summary_says_what_failed_and_what_to_do() {
     let ran = place.run(&["scan", "image.tar"]);
     let id = id_of(&place.scan(&[]).json());
     for expected in [
-        "FAILED: 1 of 2 findings (1 critical): severity critical or worse (pentimento.toml)",
+        "FAILED: 1 of 2 findings (1 critical): severity critical or worse (with pentimento.toml)",
         "passed: 1 finding, by severity",
         "verdict: found",
         &format!("pentimento recover image.tar {id}"),
@@ -660,6 +709,8 @@ fn what_cannot_be_or_could_let_all_pass_is_told_before_the_scan() {
     for (arguments, why) in [
         (vec!["--fail-on-provider", "github", "--except-provider", "github"], "nothing could fail"),
         (vec!["-o", "no/such/place.json"], "no directory"),
+        (vec!["--fail-on-notes=layer-missing"], "this is a problem, never a note"),
+        (vec!["--fail-on-notes=no-such-code"], "no note with this code"),
     ] {
         let ran = place.run(&[&["scan", "image.tar"], &arguments[..]].concat());
         assert!(ran.code == 2 && ran.stderr.contains(why), "{arguments:?}: {} {}", ran.code, ran.stderr);

@@ -154,6 +154,32 @@ fn code_scanning_takes_every_sarif() {
 }
 
 #[test]
+fn code_scanning_tells_images_of_one_name_apart() {
+    let dir = temporary();
+    let one = file(dir.path(), "one.tar", &ordinary().tagged("app:1").docker_save());
+    let two = file(dir.path(), "two.tar", &ordinary().tagged("app:1").docker_save());
+    let names = |log: &Value| -> Vec<String> {
+        assert_eq!(errors(SARIF, log), Vec::<String>::new());
+        let places = list(&log["runs"][0]["logicalLocations"], "logical locations").iter();
+        let mut names: Vec<String> = places
+            .filter(|place| place["kind"] == "image")
+            .map(|place| place["fullyQualifiedName"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    for targets in [[&one, &two], [&one, &one]] {
+        let log = parsed(&run(["scan", targets[0], targets[1], "--format", "sarif"]).stdout);
+        assert_eq!(names(&log), ["app:1 (linux/amd64)", "app:1 (linux/amd64) [2]"]);
+    }
+    let mut report = run(["scan", &one, &two, "--format", "json"]).json();
+    report["images"][1]["platform"] = "linux/arm64".into();
+    assert_eq!(names(&parsed(&written(&report, Format::Sarif))), ["app:1 (linux/amd64)", "app:1 (linux/arm64)"]);
+    report["images"][1]["names"] = json!(["app:2"]);
+    assert_eq!(names(&parsed(&written(&report, Format::Sarif))), ["app:1", "app:2"]);
+}
+
+#[test]
 fn a_large_sarif_is_cut_the_worst_first_and_says_so() {
     // What packs well is cut at the number of results; what does not, at the size.
     let dull = sarif_of_many(&|_| "x".repeat(100));

@@ -5,7 +5,7 @@ mod log;
 
 use super::human::plural;
 use super::words;
-use super::{FindingEntry, ProblemEntry, Report, fix, uri};
+use super::{FindingEntry, ImageEntry, ProblemEntry, Report, fix, uri};
 use crate::text::{cut, sanitise};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +13,7 @@ use log::{
     ArtifactLocation, AutomationDetails, Configuration, Descriptor, Driver, Help, Invocation, Location, Log, LogicalLocation,
     LogicalReference, Notification, PhysicalLocation, Region, ResultProperties, Rule, RuleProperties, Run, RunProperties, Text, Tool,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -31,11 +31,11 @@ const MOST_OF_INSTRUCTION: usize = 1_000;
 /// Writes one log with one run.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let mut log = Log { schema: SCHEMA, version: "2.1.0", runs: [empty(report)] };
-    let mut made = Made::default();
+    let mut made = Made { images: image_names(report), ..Made::default() };
     made.room.take([&serde_json::to_vec(&log)?, b"", b""])?;
     let [run] = &mut log.runs;
     for finding in words::worst_first(report).into_iter().take(MOST_RESULTS) {
-        if !made.add(report, finding)? {
+        if !made.add(finding)? {
             break;
         }
     }
@@ -44,6 +44,30 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     (run.results, run.tool.driver.rules, run.logical_locations) = (made.results, made.rules, made.logical);
     serde_json::to_writer(&mut *out, &log)?;
     out.write_all(b"\n")
+}
+
+/// What each image is called. Of several with one name, each has its platform; where that does not tell them apart, a number.
+fn image_names(report: &Report) -> Vec<String> {
+    let mut named: HashMap<String, usize> = HashMap::new();
+    report.images.iter().for_each(|image| *named.entry(words::image_name(image)).or_default() += 1);
+    let mut taken = HashSet::new();
+    let name = |image: &ImageEntry| {
+        let name = words::image_name(image);
+        let platform = image.platform.as_deref().filter(|_| named[&name] > 1);
+        let name = platform.map(|platform| format!("{name} ({})", sanitise(platform))).unwrap_or(name);
+        let name = distinct(name, |name| !taken.contains(name));
+        taken.insert(name.clone());
+        name
+    };
+    report.images.iter().map(name).collect()
+}
+
+/// The name, with a number behind it where it is not free.
+fn distinct(name: String, free: impl Fn(&str) -> bool) -> String {
+    if free(&name) {
+        return name;
+    }
+    (2..).map(|number: usize| format!("{name} [{number}]")).find(|name| free(name)).unwrap_or(name)
 }
 
 /// How large the file is once it is packed: its results, rules and logical locations, each of which stands in a place of its own. What was
@@ -163,12 +187,16 @@ fn cut_off(listed: usize, found: usize) -> Option<Notification<'static>> {
 /// What was made so far.
 #[derive(Default)]
 struct Made<'a> {
+    /// What each image is called, no two the same.
+    images: Vec<String>,
     results: Vec<log::Result<'a>>,
     rules: Vec<Rule<'a>>,
     rule_at: HashMap<&'a str, usize>,
     logical: Vec<LogicalLocation>,
     /// By parent and name.
     logical_at: HashMap<(Option<usize>, String), usize>,
+    /// Full names that are taken: the standard wants no two locations that are the same.
+    taken: HashSet<String>,
     /// How often an id came: the same in another image has the same.
     seen: HashMap<&'a str, usize>,
     room: Room,
@@ -176,10 +204,10 @@ struct Made<'a> {
 
 impl<'a> Made<'a> {
     /// Adds the result, and the rule and logical locations that it needs. False if there is no room for them: then there is none of them.
-    fn add(&mut self, report: &'a Report, finding: &'a FindingEntry) -> io::Result<bool> {
+    fn add(&mut self, finding: &'a FindingEntry) -> io::Result<bool> {
         let (rules, logical) = (self.rules.len(), self.logical.len());
         let rule_index = self.rule(finding);
-        let place = self.place(report, finding);
+        let place = self.place(finding);
         let again = self.seen.entry(&finding.id).or_insert(0);
         *again += 1;
         let result = result(finding, rule_index, place, *again);
@@ -204,10 +232,10 @@ impl<'a> Made<'a> {
     }
 
     /// The way from the image over the layer to the file.
-    fn place(&mut self, report: &Report, finding: &FindingEntry) -> LogicalReference {
+    fn place(&mut self, finding: &FindingEntry) -> LogicalReference {
         let at = &finding.location;
         let member = || at.member.clone().unwrap_or_default();
-        let image = finding.image.and_then(|index| report.images.get(index)).map_or_else(member, words::image_name);
+        let image = finding.image.and_then(|index| self.images.get(index)).cloned().unwrap_or_else(member);
         // Two images of one name are two: the index tells them apart.
         let key = finding.image.map_or_else(|| image.clone(), |index| format!("{index}"));
         let mut index = self.logical_location(None, key, image, "image");
@@ -224,11 +252,14 @@ impl<'a> Made<'a> {
     }
 
     fn logical_location(&mut self, parent_index: Option<usize>, key: String, name: String, kind: &'static str) -> usize {
-        let logical = &mut self.logical;
+        let (logical, taken) = (&mut self.logical, &mut self.taken);
         *self.logical_at.entry((parent_index, key)).or_insert_with(|| {
             let name = sanitise(&name);
             let parent = parent_index.map(|index| format!("{}/", logical[index].fully_qualified_name)).unwrap_or_default();
-            logical.push(LogicalLocation { fully_qualified_name: format!("{parent}{name}"), name, kind, parent_index });
+            let name = distinct(name, |name| !taken.contains(&format!("{parent}{name}")));
+            let fully_qualified_name = format!("{parent}{name}");
+            taken.insert(fully_qualified_name.clone());
+            logical.push(LogicalLocation { fully_qualified_name, name, kind, parent_index });
             logical.len() - 1
         })
     }
