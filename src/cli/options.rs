@@ -51,7 +51,10 @@ pub fn parse(typed: &[OsString]) -> Result<(Cli, Found)> {
             let from = more.len();
             more.extend(arguments(leaf, options, setting, &found)?);
             if more.len() > from {
-                matches = again(&more).or_else(|e| bail!("{}: {}", setting.place, message(&e)))?;
+                matches = again(&more).or_else(|e| {
+                    found.tell(false);
+                    bail!("{}: {}", setting.place, message(&e))
+                })?;
             }
         }
     }
