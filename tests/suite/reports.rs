@@ -710,3 +710,21 @@ fn outputs_that_cannot_be_are_told_before_the_scan() {
         assert!(!Path::new(&one).exists(), "nothing was written");
     }
 }
+
+/// A value may be the names of several directories, or stand percent-encoded in a step.
+#[test]
+fn a_value_is_told_neither_by_directories_nor_percent_encoded() {
+    let random = token("directories");
+    let (first, second) = (format!("{}@vL", &random[4..12]), format!("{}#Kd:Wp", &random[12..20]));
+    let value = format!("{first}/{second}");
+    let encoded = value.replace('@', "%40").replace('/', "%2f").replace('#', "%23").replace(':', "%3A");
+    let files = [put("app/.env", format!("DB_PASSWORD={value}\n")), put(&format!("app/{value}/x.py"), "x".repeat(5000))];
+    let image = TestImage::new().step(&format!("RUN curl \"https://x.example/?c={encoded}\""), &crate::support::layer_tar(&files));
+    let archive = image.docker_save();
+    for format in FORMATS {
+        let told = scan(&archive, format).stdout;
+        assert!(told.contains("DB_PASSWORD") || told.contains("app/.env"), "{format}: it is no finding");
+        assert!(!told.contains(&encoded), "{format}: percent-encoded");
+        assert!(!told.contains(&first) && !told.contains(&second), "{format}: by directories");
+    }
+}
