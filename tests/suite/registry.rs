@@ -778,3 +778,12 @@ fn what_comes_on_standard_input_is_for_all_who_wait() {
     let ran = crate::support::Run::of(child.wait_with_output().expect("it ends"));
     assert_eq!((ran.code, ran.json()["images"].as_array().map(Vec::len)), (1, Some(3)), "{}", ran.stderr);
 }
+
+#[test]
+fn a_referrer_without_a_digest_is_a_problem() {
+    let mut store = Store::default();
+    let digest = store.push("app", "v1", &image("odd referrer"));
+    store.referrers.insert(digest, vec![json!({ "mediaType": OCI_MANIFEST, "digest": "none", "size": 1 })]);
+    let report = scanned(move |request| store.answer(request)).json();
+    assert!(report["complete"] == false && codes(&report).contains(&"invalid-document"), "{report:#}");
+}

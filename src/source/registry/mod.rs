@@ -150,12 +150,17 @@ impl Listing<'_> {
             Some(_) => self.wanted.reference.name(repository, "").trim_end_matches(':').to_owned() + "@" + tag,
             None => self.wanted.reference.name(repository, tag),
         };
+        self.enter(&repository.into(), manifest, &name, 0);
+        Ok(())
+    }
+
+    /// Lists a manifest under its name, and what it names.
+    fn enter(&mut self, repository: &Arc<str>, manifest: Manifest, name: &str, depth: usize) {
         self.index.push(json!({
             "mediaType": manifest.media_type, "digest": manifest.digest.to_string(), "size": manifest.bytes.len(),
             "annotations": { "io.containerd.image.name": name },
         }));
-        self.document(&repository.into(), manifest, 0);
-        Ok(())
+        self.document(repository, manifest, depth);
     }
 
     /// Lists a manifest or index, and what it names.
@@ -267,7 +272,7 @@ impl Listing<'_> {
                 suffixes = &SUFFIXES[1..];
                 for descriptor in descriptors {
                     let descriptor = json!(descriptor);
-                    let new = digest_of(&descriptor).is_some_and(|digest| !self.seen.contains(&(repository.clone(), digest)));
+                    let new = digest_of(&descriptor).is_none_or(|digest| !self.seen.contains(&(repository.clone(), digest)));
                     if new && !self.registry.client().is_stopped() && self.has_room(depth) {
                         self.child(repository, &descriptor, depth);
                         self.index.push(descriptor);
@@ -286,11 +291,8 @@ impl Listing<'_> {
             }
             match self.registry.manifest(repository, &tag, self.limits.json) {
                 Ok(Some(manifest)) if !self.seen.contains(&(repository.clone(), manifest.digest.clone())) => {
-                    self.index.push(json!({
-                        "mediaType": manifest.media_type, "digest": manifest.digest.to_string(), "size": manifest.bytes.len(),
-                        "annotations": { "io.containerd.image.name": self.wanted.reference.name(repository, &tag) },
-                    }));
-                    self.document(repository, manifest, depth + 1);
+                    let name = self.wanted.reference.name(repository, &tag);
+                    self.enter(repository, manifest, &name, depth + 1);
                 }
                 Ok(_) => {}
                 Err(e) => self.problem(Code::ReadFailed, cannot(e)),
