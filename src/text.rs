@@ -68,18 +68,35 @@ pub fn unquoted(message: &str) -> String {
 
 /// `%41` as `A`; what is no such escape stays (RFC 3986, 2.1).
 pub fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, tail @ ..] = rest {
+    decoded.extend(percent_decoded(text).map(|(_, byte)| byte));
+    decoded
+}
+
+/// The same byte by byte, each with where it stands.
+pub fn percent_decoded(text: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let begin = at;
+        let (first, tail) = text.get(at..)?.split_first()?;
         let escaped = match tail {
             [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
             _ => None,
         };
-        decoded.push(escaped.map_or(*first, |(high, low)| (high << 4 | low) as u8));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
+        at += if escaped.is_some() { 3 } else { 1 };
+        Some((begin, escaped.map_or(*first, |(high, low)| (high << 4 | low) as u8)))
+    })
+}
+
+/// A text with `instead` for each byte that is no UTF-8.
+pub fn lossy(bytes: &[u8], instead: char) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| instead));
     }
-    decoded
+    text
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use pentimento::policy::{Config, Ignore, Setting};
-use pentimento::source::target::Target;
+use pentimento::source::target::{Target, split_path};
 use pentimento::text::sanitise;
 use std::ffi::OsString;
 use std::fs::File;
@@ -29,8 +29,6 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// The option that names an image.
 const BASE: &str = "base";
-/// Prefixes of targets that are paths.
-const LOCAL: [&str; 3] = ["oci:", "rootfs:", "dir:"];
 
 /// Options that say which files decide.
 #[derive(clap::Args)]
@@ -137,8 +135,8 @@ impl Found {
     pub fn path(&self, setting: &Setting, value: &str) -> Result<OsString> {
         let dir = self.config.as_ref().and_then(|(file, _)| file.parent()).unwrap_or(Path::new(""));
         let is_base = setting.option == BASE;
-        let prefix = LOCAL.into_iter().find(|prefix| is_base && value.starts_with(prefix)).unwrap_or_default();
-        let path = dir.join(&value[prefix.len()..]);
+        let (prefix, path) = if is_base { split_path(value) } else { ("", value) };
+        let path = dir.join(path);
         // An image of an engine or a registry is no path; nor is a pipe.
         let elsewhere = is_base && (value == "-" || value.contains("://") || prefix.is_empty() && !is_path(&path));
         let Some(bounds) = &self.bounds else {

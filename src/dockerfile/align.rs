@@ -5,7 +5,7 @@
 
 use super::lines::words;
 use super::{Dockerfile, Expected, Instruction, list};
-use crate::image::history::Step;
+use crate::image::history::{Step, is_instruction};
 
 /// Instructions that are compared at most, in a stage: a Dockerfile that is written by hand has fewer.
 const MOST: usize = 1_000;
@@ -154,7 +154,7 @@ impl Comparable {
     fn of(step: &Step) -> Comparable {
         let text = if step.instruction.len() <= LONGEST { step.instruction.as_str() } else { "" };
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-        let known = super::KEYWORDS.contains(&word);
+        let known = is_instruction(word);
         // What runs a program without a shell is told without its keyword.
         let (keyword, rest) = if known { (word, rest) } else { ("RUN", text) };
         let is_digest =

@@ -6,6 +6,7 @@ mod lines;
 pub use align::{Alignment, align};
 pub use lines::Heredoc;
 
+use crate::image::history::is_instruction;
 use lines::{Logical, logical, words};
 
 /// What is wrong with a Dockerfile.
@@ -17,28 +18,6 @@ pub struct Wrong {
     /// In a few words.
     pub why: String,
 }
-
-/// Everything that an instruction can be.
-const KEYWORDS: [&str; 18] = [
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
 
 /// An instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +181,7 @@ fn split(text: &str) -> (String, &str) {
 fn instruction(logical: Logical) -> Result<Instruction, Wrong> {
     let (keyword, rest) = split(&logical.text);
     let rest = rest.to_owned();
-    if !KEYWORDS.contains(&keyword.as_str()) {
+    if !is_instruction(&keyword) {
         // It may be no Dockerfile at all, but something that is nobody's business.
         let is_word = (1..=20).contains(&keyword.len()) && keyword.bytes().all(|b| b.is_ascii_alphabetic());
         let why = if is_word { format!("no instruction is called {keyword}") } else { "it begins with no instruction".to_owned() };

@@ -118,7 +118,7 @@ fn no_operation(text: &str) -> Option<&str> {
     let is_shell = shell.ends_with(' ') && (option.len() > 1 && option.starts_with(['-', '/']) || option.ends_with(';'));
     let is_command = ["/bin/sh -c ", "RUN ", "|"].iter().any(|begin| text.starts_with(begin));
     let word = metadata.split(' ').next().unwrap_or_default();
-    (is_shell && !is_command && (METADATA.contains(&word) || FILES.contains(&word))).then_some(metadata)
+    (is_shell && !is_command && is_instruction(word)).then_some(metadata)
 }
 
 /// `|2 A=x B=y z /bin/sh -c make` → the text of the arguments, and the command. Values are not quoted, so where one ends is known
@@ -168,6 +168,11 @@ pub fn arguments(created_by: &str) -> Vec<&str> {
     let assignments = arguments.split(' ').filter_map(|word| word.split_once('='));
     let names: Vec<&str> = assignments.map(|(name, _)| name).filter(is_name).collect();
     if Some(names.len()) == count { names } else { Vec::new() }
+}
+
+/// Whether a Dockerfile's instruction begins with this word.
+pub fn is_instruction(word: &str) -> bool {
+    METADATA.contains(&word) || FILES.contains(&word)
 }
 
 fn is_among(words: &[&str], step: &Step) -> bool {

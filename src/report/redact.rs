@@ -3,6 +3,7 @@
 use super::{Report, TreeEntry};
 use crate::rules::Confidence;
 use crate::secret::Secret;
+use crate::text::{lossy, percent_decoded};
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -159,7 +160,7 @@ impl Redactor {
         }
         let cut = text.match_indices('…').filter_map(|(at, _)| self.left_of_value(&text[..at]));
         let mut spans: Vec<Span> = self.values_in(text).chain(cut).collect();
-        if let Some((decoded, origin)) = percent_decoded(text) {
+        if let Some((decoded, origin)) = decoded(text) {
             spans.extend(self.values_in(&decoded).map(|(start, end, redacted)| (origin[start], origin[end], redacted)));
         }
         spans.sort_unstable();
@@ -264,21 +265,10 @@ impl Redactor {
 
 /// A text with what is percent-encoded in it decoded, and for each byte of it, and for its end, where it stood; `None` where nothing is. A
 /// byte that is no UTF-8 then is a question mark.
-fn percent_decoded(text: &str) -> Option<(String, Vec<usize>)> {
-    let (mut bytes, mut origin, mut at) = (Vec::new(), Vec::new(), 0);
-    while let Some(byte) = text.as_bytes().get(at) {
-        let escaped = text.as_bytes().get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(crate::digest::unhex::<1>);
-        bytes.push(escaped.map_or(*byte, |[byte]| byte));
-        origin.push(at);
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    origin.push(at);
-    let mut decoded = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        decoded.push_str(chunk.valid());
-        decoded.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-    (bytes.len() < text.len()).then_some((decoded, origin))
+fn decoded(text: &str) -> Option<(String, Vec<usize>)> {
+    let (mut origin, bytes): (Vec<usize>, Vec<u8>) = percent_decoded(text.as_bytes()).unzip();
+    origin.push(text.len());
+    (bytes.len() < text.len()).then(|| (lossy(&bytes, '?'), origin))
 }
 
 /// How many bytes two texts share at their beginning, in whole characters.

@@ -29,6 +29,7 @@ use crate::layer::tar::{Header, Skip, Streamed, Tail, TarReader};
 use crate::limits::Limits;
 use crate::rules::Confidence;
 use crate::source::{Members, Only, Source, Stream, unmarked};
+use crate::text::lossy;
 use blob::{Member, Walker};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use feed::Fed;
@@ -375,11 +376,7 @@ fn stream(source: Stream, queue: &Queue, progress: &Progress) -> Result<Archive,
 
 /// Whether a member is one of those that are wanted; then it has come.
 fn is_wanted(only: &Only, path: &[u8], came: &mut HashSet<String>) -> bool {
-    let mut name = String::new();
-    for chunk in clean(path).0.utf8_chunks() {
-        name.push_str(chunk.valid());
-        name.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-    }
+    let name = lossy(&clean(path).0, char::REPLACEMENT_CHARACTER);
     let is_wanted = only.paths.contains(&name);
     if is_wanted {
         came.insert(name);

@@ -2,6 +2,7 @@
 //! comes, and nothing is stored.
 
 use super::Only;
+use super::reference::Reference;
 use crate::error::Error;
 use crate::net::{Ask, Client, Method, Reply, Trust, escaped, is_loopback};
 use base64::Engine;
@@ -77,11 +78,13 @@ impl Daemon {
     pub fn image(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
         let about = self.json(&format!("/images/{}/json", path_of(name)))?;
         // A name without a tag would stand for all tags in what follows. What has no such tag is an id.
-        let latest = format!("{}:latest", short(name));
-        let is_latest = |tag: &str| short(tag) == latest || tag.strip_suffix(&latest).is_some_and(|registry| registry.ends_with('/'));
+        let latest = format!("{name}:latest");
+        let meant = Reference::parse(&latest).ok();
+        let in_registry = |tag: &str| tag.strip_suffix(&latest).is_some_and(|registry| registry.ends_with('/'));
+        let is_latest = |tag: &str| meant.is_some() && Reference::parse(tag).ok() == meant || in_registry(tag);
         let mut tags = about.get("RepoTags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let name = if tags.any(is_latest) { format!("{name}:latest") } else { name.to_owned() };
-        Ok(self.get(&format!("/images/get?names={}", escaped(&name)))?.body)
+        let name = if tags.any(is_latest) { &latest } else { name };
+        Ok(self.get(&format!("/images/get?names={}", escaped(name)))?.body)
     }
 
     /// The file system of a container, as a tar; what in it was made or changed since it was created, and what it was created with; and
@@ -192,13 +195,6 @@ impl Daemon {
 /// It is on this machine, though it is asked over the network.
 fn is_near(endpoint: &Result<Endpoint, String>) -> bool {
     matches!(endpoint, Ok(Endpoint::Host(base, _)) if base.split_once("://").is_some_and(|(_, host)| is_loopback(host)))
-}
-
-/// A name without what engines leave out of it.
-fn short(name: &str) -> &str {
-    let of_hub = ["docker.io/", "index.docker.io/", "registry-1.docker.io/"].iter().find_map(|hub| name.strip_prefix(hub));
-    let name = of_hub.or(name.strip_prefix("localhost/")).unwrap_or(name);
-    name.strip_prefix("library/").unwrap_or(name)
 }
 
 /// One file of a tar, without the tar's end.

@@ -59,11 +59,11 @@ impl Target {
         if text.is_empty() {
             return Err("it is empty: is a variable not set?".to_owned());
         }
-        if let Some(path) = text.strip_prefix("oci:") {
-            return Ok(Target::Path(path.into()));
-        }
-        if let Some(path) = text.strip_prefix("rootfs:").or_else(|| text.strip_prefix("dir:")) {
-            return if path.is_empty() { Err("which directory? (`rootfs:/`)".to_owned()) } else { Ok(Target::FileSystem(path.into())) };
+        match split_path(text) {
+            ("", _) => {}
+            ("oci:", path) => return Ok(Target::Path(path.into())),
+            (_, "") => return Err("which directory? (`rootfs:/`)".to_owned()),
+            (_, path) => return Ok(Target::FileSystem(path.into())),
         }
         for engine in [Engine::Docker, Engine::Podman] {
             let Some(name) = text.strip_prefix(engine.as_str()).and_then(|rest| rest.strip_prefix("://")) else { continue };
@@ -105,6 +105,12 @@ impl Target {
             _ => None,
         }
     }
+}
+
+/// The prefix of a target that is a path, and the path; no prefix where it has none, or is something else.
+pub fn split_path(text: &str) -> (&str, &str) {
+    let prefix = ["oci:", "rootfs:", "dir:"].into_iter().find(|prefix| text.starts_with(prefix)).unwrap_or_default();
+    text.split_at(prefix.len())
 }
 
 /// What looks like a file was meant as one: it has a path's beginning, or the ending of an archive.
